@@ -1,0 +1,30 @@
+# Sourced by ./run: configure, build, test.
+
+jobs=$(nproc 2>/dev/null || echo 2)
+
+build() {
+    preset=$1
+    [ -f "build/$preset/build.ninja" ] || cmake --preset "$preset" >/dev/null
+    cmake --build "build/$preset" -j "$jobs" -- --quiet
+}
+
+# ctest in a preset: the closing line of ctest is the verdict.
+tests_of() {
+    preset=$1
+    shift
+    build "$preset"
+    ctest --test-dir "build/$preset" --output-on-failure -j 3 "$@"
+}
+
+run_tests() {
+    case ${1:-all} in
+    all)
+        tests_of dev
+        tests_of asan -LE 'real|install'
+        tests_of tsan -L 'threads'
+        ;;
+    quick) tests_of dev -L quick ;;
+    dev | release | asan | tsan) tests_of "$@" ;;
+    *) echo "run: test what? quick, or a preset (dev, release, asan, tsan)" >&2 && exit 2 ;;
+    esac
+}
