@@ -15,6 +15,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 
 #include "base/assert.h"
 
@@ -24,24 +25,13 @@
         size_t count, room;                                                                                                    \
     }
 
-/* Room for `want` elements of `size` bytes; doubles at least. Returns the array (perhaps moved), NULL when out of memory. */
+/* Room for `want` elements of `size` bytes, doubled at least. Returns the array, perhaps moved; out of memory: as it was, and *room too. */
 void *od_vec_grow(void *items, size_t *room, size_t want, size_t size);
-/* Frees the memory and makes the three fields zero. */
-void od_vec_release(void **items, size_t *count, size_t *room);
-
-static inline bool od_vec_reserve_raw(void **items, size_t *room, size_t want, size_t size)
-{
-    if (want <= *room)
-        return true;
-    void *grown = od_vec_grow(*items, room, want, size);
-    if (!grown)
-        return false;
-    *items = grown;
-    return true;
-}
 
 /* Room for `want` elements in all; false when out of memory. */
-#define od_vec_reserve(vec, want) od_vec_reserve_raw((void **)&(vec)->items, &(vec)->room, (want), sizeof *(vec)->items)
+#define od_vec_reserve(vec, want)                                                                                              \
+    ((want) <= (vec)->room ||                                                                                                  \
+     ((vec)->items = od_vec_grow((vec)->items, &(vec)->room, (want), sizeof *(vec)->items), (want) <= (vec)->room))
 /* Appends a copy; false when out of memory. The element expression must be an lvalue or a scalar of the element's type. */
 #define od_vec_push(vec, ...) (od_vec_reserve((vec), (vec)->count + 1) ? ((vec)->items[(vec)->count++] = (__VA_ARGS__), true) : false)
 /* Removes the last element and yields it. */
@@ -50,6 +40,7 @@ static inline bool od_vec_reserve_raw(void **items, size_t *room, size_t want, s
 /* Removes element i by moving the last one into its place: fast, changes the order. */
 #define od_vec_remove_swap(vec, i) (od_assert((i) < (vec)->count), (void)((vec)->items[i] = (vec)->items[(vec)->count - 1]), (void)(vec)->count--)
 #define od_vec_clear(vec) ((void)((vec)->count = 0))
-#define od_vec_fini(vec) od_vec_release((void **)&(vec)->items, &(vec)->count, &(vec)->room)
+/* Frees the array; the vec is empty again. */
+#define od_vec_fini(vec) (free((vec)->items), (void)((vec)->items = NULL), (void)((vec)->count = (vec)->room = 0))
 
 #endif
