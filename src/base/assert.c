@@ -4,7 +4,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-__attribute__((weak)) _Noreturn void od_panic(const char *file, int line, const char *expression)
+__attribute__((weak)) _Noreturn void od_panic(
+    const char *file, int line, const char *expression)
 {
     fprintf(stderr, "orderly: %s:%d: assertion failed: %s\n", file, line, expression);
     abort();

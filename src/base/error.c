@@ -10,7 +10,8 @@
 /* The size of the first release's struct: shorter ones are not ours to write. */
 enum { SMALLEST = offsetof(struct orderly_error, text) + 16 };
 
-static void set(struct orderly_error *error, enum orderly_err code, int kafka_code, const char *format, va_list arguments)
+static void set(struct orderly_error *error, enum orderly_err code, int kafka_code,
+    const char *format, va_list arguments)
 {
     if (!error || error->size < SMALLEST)
         return;
@@ -26,7 +27,8 @@ static void set(struct orderly_error *error, enum orderly_err code, int kafka_co
         error->text[od_utf8_cut(error->text, room - 1, room - 1)] = '\0';
 }
 
-enum orderly_err od_fail(struct orderly_error *error, enum orderly_err code, const char *format, ...)
+enum orderly_err od_fail(
+    struct orderly_error *error, enum orderly_err code, const char *format, ...)
 {
     va_list arguments;
     va_start(arguments, format);
@@ -35,7 +37,8 @@ enum orderly_err od_fail(struct orderly_error *error, enum orderly_err code, con
     return code;
 }
 
-enum orderly_err od_fail_kafka(struct orderly_error *error, enum orderly_err code, int kafka_code, const char *format, ...)
+enum orderly_err od_fail_kafka(struct orderly_error *error, enum orderly_err code,
+    int kafka_code, const char *format, ...)
 {
     va_list arguments;
     va_start(arguments, format);
@@ -56,8 +59,8 @@ void od_error_clear(struct orderly_error *error)
 const char *orderly_strerror(enum orderly_err code)
 {
     switch (code) {
-#define ERROR_TEXT(name, value, text)                                                                                          \
-    case ORDERLY_##name:                                                                                                       \
+#define ERROR_TEXT(name, value, text) \
+    case ORDERLY_##name:              \
         return text;
         ORDERLY_ERRORS(ERROR_TEXT)
 #undef ERROR_TEXT
@@ -66,9 +69,10 @@ const char *orderly_strerror(enum orderly_err code)
 }
 
 #define TEXT_OF(x) #x
-#define TEXT(x) TEXT_OF(x)
+#define TEXT(x)    TEXT_OF(x)
 
 const char *orderly_version(void)
 {
-    return TEXT(ORDERLY_VERSION_MAJOR) "." TEXT(ORDERLY_VERSION_MINOR) "." TEXT(ORDERLY_VERSION_PATCH);
+    return TEXT(ORDERLY_VERSION_MAJOR) "." TEXT(ORDERLY_VERSION_MINOR) "." TEXT(
+        ORDERLY_VERSION_PATCH);
 }

@@ -141,7 +141,8 @@ bool od_map_remove(struct od_map *map, uint64_t key, uint64_t *ret_value)
     return true;
 }
 
-bool od_map_next(const struct od_map *map, size_t *cursor, uint64_t *ret_key, uint64_t *ret_value)
+bool od_map_next(
+    const struct od_map *map, size_t *cursor, uint64_t *ret_key, uint64_t *ret_value)
 {
     for (size_t i = *cursor; i < map->room; i++) {
         if (!map->used[i])

@@ -9,7 +9,10 @@ static size_t character(const uint8_t *p, size_t left)
     uint8_t first = p[0];
     if (first < 0x80)
         return 1;
-    size_t size = first >= 0xC2 && first <= 0xDF ? 2 : (first & 0xF0) == 0xE0 ? 3 : first >= 0xF0 && first <= 0xF4 ? 4 : 0;
+    size_t size = first >= 0xC2 && first <= 0xDF   ? 2
+                  : (first & 0xF0) == 0xE0         ? 3
+                  : first >= 0xF0 && first <= 0xF4 ? 4
+                                                   : 0;
     if (size == 0 || size > left)
         return 0;
     uint8_t low = first == 0xE0 ? 0xA0 : first == 0xF0 ? 0x90 : 0x80;
@@ -46,7 +49,10 @@ size_t od_utf8_cut(const void *data, size_t size, size_t limit)
         begin--;
         if ((p[begin] & 0xC0) == 0x80)
             continue;
-        return character(p + begin, size - begin) && begin + character(p + begin, size - begin) <= limit ? limit : begin;
+        return character(p + begin, size - begin) &&
+                       begin + character(p + begin, size - begin) <= limit
+                   ? limit
+                   : begin;
     }
     return limit;
 }
