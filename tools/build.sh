@@ -1,3 +1,4 @@
+# shellcheck shell=sh
 # Sourced by ./run: configure, build, test.
 
 jobs=$(nproc 2>/dev/null || echo 2)

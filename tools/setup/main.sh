@@ -1,3 +1,4 @@
+# shellcheck shell=sh
 # Sourced by ./run: everything that a bare machine misses. Done once: a stamp named after the hash of these files
 # says that there is nothing to do.
 
