@@ -21,7 +21,7 @@ add_library(od_options INTERFACE)
 target_compile_options(od_options INTERFACE
   -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion -Wstrict-prototypes -Wmissing-prototypes
   -Wold-style-definition -Wcast-qual -Wcast-align -Wwrite-strings -Wpointer-arith -Wformat=2 -Wundef -Wvla
-  -Wswitch-enum -Wimplicit-fallthrough -Wdouble-promotion -Wdate-time -fno-semantic-interposition -fno-common
+  -Wimplicit-fallthrough -Wdouble-promotion -Wdate-time -fno-semantic-interposition -fno-common
   $<$<C_COMPILER_ID:GNU>:-Wlogical-op> $<$<C_COMPILER_ID:GNU>:-Wduplicated-cond>
   $<$<C_COMPILER_ID:GNU>:-Wjump-misses-init>
   $<$<BOOL:${ORDERLY_WERROR}>:-Werror>)
