@@ -6,7 +6,7 @@ jobs=$(nproc 2>/dev/null || echo 2)
 build() {
     preset=$1
     [ -f "build/$preset/build.ninja" ] || cmake --preset "$preset" >/dev/null
-    cmake --build "build/$preset" -j "$jobs" -- --quiet
+    cmake --build "build/$preset" -j "$jobs" -- --quiet -k 0
 }
 
 # ctest in a preset: the closing line of ctest is the verdict.
