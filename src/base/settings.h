@@ -112,6 +112,11 @@ bool od_parse_percent(const char *text, int64_t *ret_thousandths); /* "10%" */
 bool od_parse_decimal(const char *text, int64_t *ret_thousandths); /* "2" "1.5" */
 
 /*
+ * The typed values alone, nothing checked against each other and nothing derived but what the kafka.* properties say; for tools that
+ * need no group or no topics. Names in `topics` that begin with ^ are moved to `patterns`; names given twice are there once.
+ */
+enum orderly_err od_settings_read(const struct orderly_config *, struct od_settings *ret, struct orderly_error *);
+/*
  * The typed values of a configuration, checked against each other: refuses what does not fit (contracts.md 7), shrinks defaults
  * that were not set (hold_max, drain_timeout, commit_timeout within hold_deadline). The caller ends it with od_settings_fini.
  */
