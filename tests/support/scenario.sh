@@ -1,0 +1,125 @@
+# shellcheck shell=sh
+# What the scripts on a real Kafka share. Sourced. Needs ORDERLY_KAFKA; the working directory is the test's own.
+#   PROTOCOLS   which group protocols to run ("classic consumer" by default; also: eager static)
+#   SCALE=full  the sizes of the issues instead of CI's
+set -eu
+: "${ORDERLY_KAFKA:?}"
+PROTOCOLS=${PROTOCOLS:-classic consumer}
+SCALE=${SCALE:-ci}
+run_id=$(basename "$PWD")-$$
+members=''
+
+say() {
+    echo "[$(date +%H:%M:%S)] $*"
+}
+
+fail() {
+    say "FAILED: $*" >&2
+    exit 1
+}
+
+full() {
+    [ "$SCALE" = full ]
+}
+
+# Every process a script started is ended with it, by its own id.
+end_all() {
+    for pid in $members; do
+        kill -KILL "$pid" 2>/dev/null || true
+    done
+}
+trap end_all EXIT
+trap 'exit 1' INT TERM
+
+# topics NAME:PARTITIONS[:CONFIG=VALUE]...
+topics() {
+    for spec in "$@"; do
+        topic --brokers "$ORDERLY_KAFKA" --make "$spec"
+    done
+}
+
+# The topics a group needs for source $1 with $2 partitions, group $3.
+group_topics() {
+    topics "$1:$2" "$1.$3.retry:$2:retention.ms=691200000:retention.bytes=-1" "$1.$3.dlt:$2:retention.ms=-1"
+}
+
+# The settings that make a group of protocol $1, one a line.
+protocol_settings() {
+    case $1 in
+    classic) set -- kafka.partition.assignment.strategy=cooperative-sticky kafka.session.timeout.ms=6000 kafka.heartbeat.interval.ms=500 ;;
+    eager) set -- kafka.partition.assignment.strategy=range kafka.session.timeout.ms=6000 kafka.heartbeat.interval.ms=500 ;;
+    static) set -- kafka.partition.assignment.strategy=cooperative-sticky kafka.session.timeout.ms=6000 kafka.heartbeat.interval.ms=500 ;;
+    consumer) set -- kafka.group.protocol=consumer ;;
+    *) fail "unknown protocol $1" ;;
+    esac
+    printf '%s\n' "$@"
+}
+
+# start_member NAME PROTOCOL GROUP TOPIC [member's options]: its process id in $started, its log in NAME.log.
+start_member() {
+    name=$1 protocol=$2 group=$3 source=$4
+    shift 4
+    for setting in $(protocol_settings "$protocol"); do
+        set -- "$@" --set "$setting"
+    done
+    [ "$protocol" != static ] || set -- "$@" --set "kafka.group.instance.id=$name"
+    member --brokers "$ORDERLY_KAFKA" --group "$group" --topic "$source" --journal journal "$@" >>"$name.log" 2>&1 &
+    started=$!
+    members="$members $started"
+}
+
+# start_orderly NAME PROTOCOL GROUP TOPIC [options of orderly run] -- COMMAND...
+start_orderly() {
+    name=$1 protocol=$2 group=$3 source=$4
+    shift 4
+    for setting in $(protocol_settings "$protocol"); do
+        set -- --set "$setting" "$@"
+    done
+    orderly run --brokers "$ORDERLY_KAFKA" --group "$group" --topic "$source" --start earliest --admin off "$@" >>"$name.log" 2>&1 &
+    started=$!
+    members="$members $started"
+}
+
+# stop_member PID NAME [seconds]: SIGTERM and wait for its end; fails when it does not end well in time.
+stop_member() {
+    kill -TERM "$1"
+    wait_gone "$1" "${3:-60}" || fail "member $2 did not leave within ${3:-60} s: $(tail -3 "$2.log")"
+    wait "$1" || fail "member $2 ended with $?: $(tail -3 "$2.log")"
+}
+
+# gone PID: that child has ended (until it is waited for it is a zombie).
+gone() {
+    case $(ps -o stat= -p "$1" || true) in
+    Z* | '') return 0 ;;
+    *) return 1 ;;
+    esac
+}
+
+# wait_gone PID SECONDS: 1 when it is still there then.
+wait_gone() {
+    deadline=$(($(date +%s) + $2))
+    until gone "$1"; do
+        [ "$(date +%s)" -lt "$deadline" ] || return 1
+        sleep 0.1
+    done
+}
+
+# wait_for WHAT SECONDS COMMAND...: until the command succeeds.
+wait_for() {
+    what=$1 deadline=$(($(date +%s) + $2))
+    shift 2
+    until "$@"; do
+        [ "$(date +%s)" -lt "$deadline" ] || fail "$what did not happen in time"
+        sleep 0.1
+    done
+}
+
+# finished N: at least N records have come to their end in the journal (acks, drops, dead letters; retries do not count).
+finished() {
+    [ "$(grep -c '^E [0-9]* [0-9]* [0-9]* [0-9]* [ADP] ' journal 2>/dev/null || true)" -ge "$1" ]
+}
+
+# begun N: at least N runs have begun.
+begun() {
+    [ "$(grep -c '^B ' journal 2>/dev/null || true)" -ge "$1" ]
+}
