@@ -6,6 +6,7 @@ set -eu
 : "${ORDERLY_KAFKA:?}"
 PROTOCOLS=${PROTOCOLS:-classic consumer}
 SCALE=${SCALE:-ci}
+# shellcheck disable=SC2034 # the scripts use it
 run_id=$(basename "$PWD")-$$
 members=''
 
@@ -30,6 +31,12 @@ end_all() {
 }
 trap end_all EXIT
 trap 'exit 1' INT TERM
+
+# enter NAME: into a new folder of the test.
+enter() {
+    mkdir "$1"
+    cd "$1" || exit
+}
 
 # topics NAME:PARTITIONS[:CONFIG=VALUE]...
 topics() {
