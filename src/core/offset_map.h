@@ -1,7 +1,8 @@
 /*
  * The offset map: what is done above the committed offset, as printable text in the commit metadata.
  *
- *     "1" topic-id-hash(11) base epoch+1 attempts(count, then offset delta and spent) form set... checksum(5)
+ *     "1" topic-id-hash(11) base epoch+1 attempts form set... checksum(5)
+ *     attempts: count, and when it is not 0 their highest leader epoch + 1, then offset delta and spent of each
  *
  * Every character is one base64url digit. Numbers are groups of 5 bits, lowest first, the sixth bit says "more". `form` is 'b': a
  * bit for each offset from base on, 6 a digit; or 'r': lengths of unfinished and done runs in turn, beginning at base. The shorter wins.
@@ -17,6 +18,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/vec.h"
 #include "core/window.h"
 #include "orderly/orderly.h"
 
@@ -34,6 +36,7 @@ const char *od_map_refusal_text(enum od_map_refusal);
 struct od_map_attempt {
     int64_t offset;
     uint32_t attempts;
+    int32_t leader_epoch; /* -1 unknown */
 };
 
 /* The longest text that does not name any done record, without attempts: every map fits into a cap of at least this. */
@@ -62,11 +65,10 @@ struct od_map_run {
 struct od_offset_map {
     enum od_map_refusal refusal;
     int32_t epoch;
-    struct od_map_run *runs; /* ascending */
-    size_t run_count, run_room;
-    struct od_map_attempt *attempts; /* ascending */
-    size_t attempt_count, attempt_room;
-    uint64_t done_count; /* offsets in runs */
+    int32_t attempt_epoch;
+    OD_VEC(struct od_map_run) runs;         /* ascending */
+    OD_VEC(struct od_map_attempt) attempts; /* ascending */
+    uint64_t done_count;                    /* offsets in runs */
 };
 
 /* Any bytes may come in. What is refused gives an empty map and says why. Errors: NOMEM. `ret` is initialised here. */
@@ -76,10 +78,10 @@ void od_offset_map_fini(struct od_offset_map *);
 /* Whether the record at `offset`, of that leader epoch (-1 unknown), is done and must be skipped. */
 bool od_offset_map_done(
     const struct od_offset_map *, int64_t offset, int32_t leader_epoch);
-/* Attempts already spent on it by the former owner; 0 as a rule. The same conditions. */
+/* Attempts already spent on it by the former owner; 0 as a rule. Conditions as above, against the attempts' own epoch. */
 uint32_t od_offset_map_attempts(
     const struct od_offset_map *, int64_t offset, int32_t leader_epoch);
-/* Above that offset the map says nothing: it can be freed when reading has passed it. base - 1 or less when empty. */
+/* Above that offset the map says nothing: it can be freed when reading has passed it. -1 when it says nothing at all. */
 int64_t od_offset_map_last(const struct od_offset_map *);
 
 #endif

@@ -14,7 +14,8 @@ enum od_verdict {
     OD_VERDICT_RETRY,       /* an attempt is spent */
     OD_VERDICT_DEAD_LETTER, /* an attempt is spent, never again */
     OD_VERDICT_RELEASE,     /* nobody's fault */
-    OD_VERDICT_HOLD         /* handler fault (unset, unknown) */
+    OD_VERDICT_HOLD,        /* handler fault (hold, unset, unknown): no attempt */
+    OD_VERDICT_THROTTLE     /* again after a while, no attempt */
 };
 
 /* `attempts`: spent before this one. `never`: its error class is in retry.never. */
