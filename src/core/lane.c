@@ -65,11 +65,11 @@ static bool grow(struct od_lanes *lanes)
     free(lanes->buckets);
     lanes->free = lanes->room;
     *lanes = (struct od_lanes){.lanes = array,
-        .room = room,
-        .free = lanes->free,
-        .count = lanes->count,
-        .buckets = buckets,
-        .bucket_count = room};
+                               .room = room,
+                               .free = lanes->free,
+                               .count = lanes->count,
+                               .buckets = buckets,
+                               .bucket_count = room};
     rehash(lanes);
     return true;
 }
@@ -79,8 +79,8 @@ uint32_t od_lanes_find(const struct od_lanes *lanes, uint32_t assignment, uint64
     if (!lanes->count)
         return OD_SLOT_NONE;
     uint32_t lane = *bucket_of(lanes, assignment, key_hash);
-    while (lane != OD_SLOT_NONE && (lanes->lanes[lane].key_hash != key_hash ||
-                                       lanes->lanes[lane].assignment != assignment))
+    while (lane != OD_SLOT_NONE &&
+           (lanes->lanes[lane].key_hash != key_hash || lanes->lanes[lane].assignment != assignment))
         lane = lanes->lanes[lane].chain;
     return lane;
 }
@@ -98,13 +98,13 @@ uint32_t od_lanes_get(struct od_lanes *lanes, uint32_t assignment, uint64_t key_
     lanes->free = lane->chain;
     lanes->count++;
     *lane = (struct od_lane){.key_hash = key_hash,
-        .assignment = assignment,
-        .head = OD_SLOT_NONE,
-        .tail = OD_SLOT_NONE,
-        .list_next = OD_SLOT_NONE,
-        .list_prev = OD_SLOT_NONE,
-        .chain = *bucket,
-        .used = 1};
+                             .assignment = assignment,
+                             .head = OD_SLOT_NONE,
+                             .tail = OD_SLOT_NONE,
+                             .list_next = OD_SLOT_NONE,
+                             .list_prev = OD_SLOT_NONE,
+                             .chain = *bucket,
+                             .used = 1};
     *bucket = index;
     return index;
 }
@@ -112,8 +112,7 @@ uint32_t od_lanes_get(struct od_lanes *lanes, uint32_t assignment, uint64_t key_
 void od_lanes_remove(struct od_lanes *lanes, uint32_t index)
 {
     struct od_lane *lane = &lanes->lanes[index];
-    od_assert(lane->used && lane->state == OD_LANE_IDLE && !lane->count && !lane->out &&
-              !lane->listed);
+    od_assert(lane->used && lane->state == OD_LANE_IDLE && !lane->count && !lane->out && !lane->listed);
     uint32_t *link = bucket_of(lanes, lane->assignment, lane->key_hash);
     while (*link != index)
         link = &lanes->lanes[*link].chain;
@@ -138,8 +137,7 @@ void od_lane_push(struct od_lanes *lanes, struct od_records *records, uint32_t i
     lane->count++;
 }
 
-void od_lane_push_front(
-    struct od_lanes *lanes, struct od_records *records, uint32_t index, uint32_t slot)
+void od_lane_push_front(struct od_lanes *lanes, struct od_records *records, uint32_t index, uint32_t slot)
 {
     struct od_lane *lane = &lanes->lanes[index];
     struct od_record *record = od_record_at(records, slot);

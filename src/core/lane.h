@@ -14,21 +14,15 @@
 
 #include "core/record.h"
 
-enum od_lane_state {
-    OD_LANE_IDLE,
-    OD_LANE_QUEUED,
-    OD_LANE_RUNNING,
-    OD_LANE_PARKED,
-    OD_LANE_STATES
-};
+enum od_lane_state { OD_LANE_IDLE, OD_LANE_QUEUED, OD_LANE_RUNNING, OD_LANE_PARKED, OD_LANE_STATES };
 
 /* 48 bytes. */
 struct od_lane {
     uint64_t key_hash;
     uint32_t assignment;
-    uint32_t head, tail; /* record slots, first in first out */
-    uint32_t count;      /* waiting records (parked head included), without what runs */
-    uint32_t out;        /* records of it in jobs; the core counts them */
+    uint32_t head, tail;           /* record slots, first in first out */
+    uint32_t count;                /* waiting records (parked head included), without what runs */
+    uint32_t out;                  /* records of it in jobs; the core counts them */
     uint32_t list_next, list_prev; /* in one od_lane_list */
     uint32_t chain;                /* next in the hash bucket, or in the free list */
     uint32_t spare;                /* the core's */
@@ -68,8 +62,7 @@ void od_lane_move(struct od_lane *, enum od_lane_state to);
 
 /* The record's `next` is the lane's while it waits; its `lane` is set by push and stays after pop. */
 void od_lane_push(struct od_lanes *, struct od_records *, uint32_t lane, uint32_t slot);
-void od_lane_push_front(
-    struct od_lanes *, struct od_records *, uint32_t lane, uint32_t slot);
+void od_lane_push_front(struct od_lanes *, struct od_records *, uint32_t lane, uint32_t slot);
 /* OD_SLOT_NONE when empty. */
 uint32_t od_lane_pop(struct od_lanes *, struct od_records *, uint32_t lane);
 static inline uint32_t od_lane_peek(const struct od_lanes *lanes, uint32_t lane)

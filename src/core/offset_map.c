@@ -138,8 +138,8 @@ static bool put_bits(struct writer *to, const struct od_window *window, size_t r
 }
 
 /* Those that fit into `room` digits, their count included. */
-static void put_attempts(struct writer *to, int64_t base, const struct od_map_attempt *attempts,
-    size_t count, size_t room)
+static void put_attempts(struct writer *to, int64_t base, const struct od_map_attempt *attempts, size_t count,
+                         size_t room)
 {
     size_t size = digits_of(count) + EPOCH_DIGITS, kept = 0;
     int64_t at = base;
@@ -164,9 +164,8 @@ static void put_attempts(struct writer *to, int64_t base, const struct od_map_at
     }
 }
 
-bool od_offset_map_encode(const struct od_window *window, uint64_t topic_id_hash,
-    const struct od_map_attempt *attempts, size_t attempt_count, size_t cap, char *ret,
-    size_t *ret_size)
+bool od_offset_map_encode(const struct od_window *window, uint64_t topic_id_hash, const struct od_map_attempt *attempts,
+                          size_t attempt_count, size_t cap, char *ret, size_t *ret_size)
 {
     od_assert(cap >= OD_OFFSET_MAP_MIN);
     struct writer to = {ret, 0};
@@ -299,8 +298,8 @@ static bool read_attempts(struct od_offset_map *map, struct reader *from, int64_
     if (!get_number(from, &count) || (count && !get_epoch(from, &map->attempt_epoch)))
         return true;
     for (uint64_t i = 0; i < count; i++) {
-        if (!get_number(from, &delta) || !get_number(from, &attempts) || !step(&at, delta) ||
-            attempts > UINT32_MAX || (i && !delta))
+        if (!get_number(from, &delta) || !get_number(from, &attempts) || !step(&at, delta) || attempts > UINT32_MAX ||
+            (i && !delta))
             return true;
         struct od_map_attempt entry = {at, (uint32_t)attempts, map->attempt_epoch};
         if (!od_vec_push(&map->attempts, entry))
@@ -323,8 +322,7 @@ static bool read_runs(struct od_offset_map *map, struct reader *from, int64_t ba
     int64_t at = base;
     *ret_sound = false;
     while (from->at < from->end) {
-        if (!get_number(from, &open) || !get_number(from, &done) || !open || !done ||
-            !step(&at, open))
+        if (!get_number(from, &open) || !get_number(from, &done) || !open || !done || !step(&at, open))
             return true;
         int64_t first = at;
         if (!step(&at, done))
@@ -383,8 +381,8 @@ static bool read_body(struct od_offset_map *map, struct reader *from, int64_t ba
     }
 }
 
-enum orderly_err od_offset_map_decode(struct od_offset_map *ret, const char *text, size_t size,
-    int64_t base, uint64_t topic_id_hash)
+enum orderly_err od_offset_map_decode(struct od_offset_map *ret, const char *text, size_t size, int64_t base,
+                                      uint64_t topic_id_hash)
 {
     *ret = (struct od_offset_map){.epoch = -1, .attempt_epoch = -1};
     ret->refusal = look(text, size);
@@ -430,8 +428,7 @@ bool od_offset_map_done(const struct od_offset_map *map, int64_t offset, int32_t
     return low && offset - map->runs.items[low - 1].first < map->runs.items[low - 1].count;
 }
 
-uint32_t od_offset_map_attempts(
-    const struct od_offset_map *map, int64_t offset, int32_t leader_epoch)
+uint32_t od_offset_map_attempts(const struct od_offset_map *map, int64_t offset, int32_t leader_epoch)
 {
     if (leader_epoch < 0 || leader_epoch > map->attempt_epoch)
         return 0;

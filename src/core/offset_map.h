@@ -48,9 +48,8 @@ enum { OD_OFFSET_MAP_MIN = 64 };
  * offsets) are left out, the last first, where they do not fit beside the done set. False: not all of the done set fitted either, its
  * upper part was left out; with a dispatch that asks od_offset_map_bound first only a lowered cap can cause that.
  */
-bool od_offset_map_encode(const struct od_window *, uint64_t topic_id_hash,
-    const struct od_map_attempt *attempts, size_t attempt_count, size_t cap, char *ret,
-    size_t *ret_size);
+bool od_offset_map_encode(const struct od_window *, uint64_t topic_id_hash, const struct od_map_attempt *attempts,
+                          size_t attempt_count, size_t cap, char *ret, size_t *ret_size);
 /*
  * An upper bound, in constant time, of the text's length whatever subset of `running` unfinished records ends (those that run, are copied,
  * and those about to be dispatched), when none lies above `last` (the highest offset ever dispatched).
@@ -72,15 +71,13 @@ struct od_offset_map {
 };
 
 /* Any bytes may come in. What is refused gives an empty map and says why. Errors: NOMEM. `ret` is initialised here. */
-enum orderly_err od_offset_map_decode(struct od_offset_map *ret, const char *text,
-    size_t size, int64_t base, uint64_t topic_id_hash);
+enum orderly_err od_offset_map_decode(struct od_offset_map *ret, const char *text, size_t size, int64_t base,
+                                      uint64_t topic_id_hash);
 void od_offset_map_fini(struct od_offset_map *);
 /* Whether the record at `offset`, of that leader epoch (-1 unknown), is done and must be skipped. */
-bool od_offset_map_done(
-    const struct od_offset_map *, int64_t offset, int32_t leader_epoch);
+bool od_offset_map_done(const struct od_offset_map *, int64_t offset, int32_t leader_epoch);
 /* Attempts already spent on it by the former owner; 0 as a rule. Conditions as above, against the attempts' own epoch. */
-uint32_t od_offset_map_attempts(
-    const struct od_offset_map *, int64_t offset, int32_t leader_epoch);
+uint32_t od_offset_map_attempts(const struct od_offset_map *, int64_t offset, int32_t leader_epoch);
 /* Above that offset the map says nothing: it can be freed when reading has passed it. -1 when it says nothing at all. */
 int64_t od_offset_map_last(const struct od_offset_map *);
 

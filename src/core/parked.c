@@ -39,8 +39,7 @@ static void rise(struct od_parked *parked, struct od_records *records, uint32_t 
 }
 
 /* The place of the first of the children that begin at `first`. */
-static uint32_t first_child(
-    const struct od_parked *parked, const struct od_records *records, uint32_t first)
+static uint32_t first_child(const struct od_parked *parked, const struct od_records *records, uint32_t first)
 {
     uint32_t best = first;
     for (uint32_t i = first + 1; i < first + ARITY && i < parked->count; i++)
@@ -87,8 +86,7 @@ void od_parked_remove(struct od_parked *parked, struct od_records *records, uint
     uint32_t last = parked->slots[--parked->count];
     if (last == slot)
         return;
-    if (place > 0 && before(od_record_at(records, last),
-                         od_record_at(records, parked->slots[(place - 1) / ARITY])))
+    if (place > 0 && before(od_record_at(records, last), od_record_at(records, parked->slots[(place - 1) / ARITY])))
         rise(parked, records, last, place);
     else
         sink(parked, records, last, place);

@@ -73,11 +73,9 @@ uint32_t od_records_add(struct od_records *);
 /* The record must be DONE, in no lane and no heap. When the last one goes the memory goes too. */
 void od_records_remove(struct od_records *, uint32_t slot);
 
-static inline struct od_record *od_record_at(
-    const struct od_records *records, uint32_t slot)
+static inline struct od_record *od_record_at(const struct od_records *records, uint32_t slot)
 {
-    return &records->chunks[slot >> OD_RECORDS_CHUNK_BITS]
-                           [slot & ((1u << OD_RECORDS_CHUNK_BITS) - 1)];
+    return &records->chunks[slot >> OD_RECORDS_CHUNK_BITS][slot & ((1u << OD_RECORDS_CHUNK_BITS) - 1)];
 }
 
 /* Never 0. */

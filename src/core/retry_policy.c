@@ -2,8 +2,8 @@
 
 enum { THOUSANDTHS = 1000 };
 
-enum od_verdict od_retry_verdict(const struct od_settings *settings, enum orderly_outcome outcome,
-    uint32_t attempts, bool never)
+enum od_verdict od_retry_verdict(const struct od_settings *settings, enum orderly_outcome outcome, uint32_t attempts,
+                                 bool never)
 {
     switch (outcome) {
     case ORDERLY_ACK:
@@ -42,8 +42,7 @@ static int64_t scaled(int64_t value, int64_t thousandths, int64_t most)
     return result < most ? result : most;
 }
 
-int64_t od_retry_backoff(
-    const struct od_settings *settings, uint32_t attempts, struct od_random *random)
+int64_t od_retry_backoff(const struct od_settings *settings, uint32_t attempts, struct od_random *random)
 {
     int64_t most = settings->backoff_max;
     int64_t delay = clamp(settings->backoff_first, 0, most);
@@ -58,8 +57,8 @@ int64_t od_retry_backoff(
     return clamp(delay, 0, settings->retry_max_delay);
 }
 
-int64_t od_retry_delay(const struct od_settings *settings, int64_t delay_ms, int64_t due_ms,
-    int64_t wall_ms, uint32_t attempts, struct od_random *random)
+int64_t od_retry_delay(const struct od_settings *settings, int64_t delay_ms, int64_t due_ms, int64_t wall_ms,
+                       uint32_t attempts, struct od_random *random)
 {
     if (delay_ms >= 0)
         return clamp(delay_ms, 0, settings->retry_max_delay);
@@ -68,8 +67,8 @@ int64_t od_retry_delay(const struct od_settings *settings, int64_t delay_ms, int
     return od_retry_backoff(settings, attempts, random);
 }
 
-int64_t od_retry_wait(const struct od_settings *settings, int64_t due_ms, int64_t wall_ms,
-    int64_t delay_ms, bool *ret_clamped)
+int64_t od_retry_wait(const struct od_settings *settings, int64_t due_ms, int64_t wall_ms, int64_t delay_ms,
+                      bool *ret_clamped)
 {
     int64_t most = delay_ms > 0 ? delay_ms : settings->retry_max_delay;
     int64_t wait = due_ms <= wall_ms ? 0 : due_ms - wall_ms;

@@ -19,19 +19,16 @@ enum od_verdict {
 };
 
 /* `attempts`: spent before this one. `never`: its error class is in retry.never. */
-enum od_verdict od_retry_verdict(
-    const struct od_settings *, enum orderly_outcome, uint32_t attempts, bool never);
+enum od_verdict od_retry_verdict(const struct od_settings *, enum orderly_outcome, uint32_t attempts, bool never);
 /* The policy's delay after `attempts` spent ones (from 1): first * factor^(attempts-1), at most backoff_max, less or more by the jitter,
  * never above retry_max_delay. */
-int64_t od_retry_backoff(
-    const struct od_settings *, uint32_t attempts, struct od_random *);
+int64_t od_retry_backoff(const struct od_settings *, uint32_t attempts, struct od_random *);
 /* How long a handler's own wish makes it wait: delay_ms >= 0, else due_ms (Unix) > 0, else the policy; within [0, retry_max_delay]. */
-int64_t od_retry_delay(const struct od_settings *, int64_t delay_ms, int64_t due_ms,
-    int64_t wall_ms, uint32_t attempts, struct od_random *);
+int64_t od_retry_delay(const struct od_settings *, int64_t delay_ms, int64_t due_ms, int64_t wall_ms, uint32_t attempts,
+                       struct od_random *);
 /* The wait of a record that came with a due time, fixed at receipt: clamp(due - wall, 0, delay), without a known delay (<= 0)
  * clamp(due - wall, 0, retry_max_delay). *ret_clamped (may be NULL): it was shortened by the upper limit. */
-int64_t od_retry_wait(const struct od_settings *, int64_t due_ms, int64_t wall_ms,
-    int64_t delay_ms, bool *ret_clamped);
+int64_t od_retry_wait(const struct od_settings *, int64_t due_ms, int64_t wall_ms, int64_t delay_ms, bool *ret_clamped);
 /* The back-off after the `count`th failure in a row (from 1): first, doubling, at most max. For releases, copies, commits, re-reads. */
 int64_t od_doubling(int64_t first_ms, int64_t max_ms, uint32_t count);
 

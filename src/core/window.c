@@ -294,8 +294,7 @@ uint32_t od_window_next(const struct od_window *window, int64_t *offset)
     return od_window_find(window, *offset);
 }
 
-bool od_window_next_run(const struct od_window *window, int64_t *cursor, int64_t *ret_first,
-    int64_t *ret_count)
+bool od_window_next_run(const struct od_window *window, int64_t *cursor, int64_t *ret_first, int64_t *ret_count)
 {
     if (!window->unfinished)
         return false;

@@ -54,8 +54,7 @@ uint32_t od_window_find(const struct od_window *, int64_t offset);
 uint32_t od_window_next(const struct od_window *, int64_t *offset);
 /* The first run of done offsets (gaps too) at or above *cursor, whose start must not lie within an earlier answer; ends at done_end.
  * Begin with *cursor = base; false at the end. */
-bool od_window_next_run(
-    const struct od_window *, int64_t *cursor, int64_t *ret_first, int64_t *ret_count);
+bool od_window_next_run(const struct od_window *, int64_t *cursor, int64_t *ret_first, int64_t *ret_count);
 
 static inline int64_t od_window_watermark(const struct od_window *window)
 {

@@ -258,7 +258,7 @@ static void the_bound_holds_for_every_subset(void **state)
     (void)state;
     char *text = malloc(1 << 16);
     size_t tightest = SIZE_MAX;
-    for (uint64_t seed = 1; seed <= 400; seed++) {
+    for (uint64_t seed = 1; seed <= 150; seed++) {
         struct od_random random;
         od_random_init(&random, seed);
         struct od_window w;

@@ -9,8 +9,8 @@
 #include "base/random.h"
 #include "core/parked.h"
 
-static uint32_t park(struct od_parked *parked, struct od_records *records, int64_t due_ms,
-    uint32_t assignment, int64_t offset)
+static uint32_t park(struct od_parked *parked, struct od_records *records, int64_t due_ms, uint32_t assignment,
+                     int64_t offset)
 {
     uint32_t slot = od_records_add(records);
     struct od_record *record = od_record_at(records, slot);

@@ -72,17 +72,13 @@ static void only_the_moves_of_the_table_are_allowed(void **state)
     (void)state;
     static const char allowed[OD_RECORD_STATES][OD_RECORD_STATES + 1] = {
         /*                    FQRPCD */
-        [OD_RECORD_FETCHED] = "010101",
-        [OD_RECORD_QUEUED] = "001101",
-        [OD_RECORD_RUNNING] = "010111",
-        [OD_RECORD_PARKED] = "010011",
-        [OD_RECORD_COPYING] = "000101",
-        [OD_RECORD_DONE] = "000000",
+        [OD_RECORD_FETCHED] = "010101", [OD_RECORD_QUEUED] = "001101",  [OD_RECORD_RUNNING] = "010111",
+        [OD_RECORD_PARKED] = "010011",  [OD_RECORD_COPYING] = "000101", [OD_RECORD_DONE] = "000000",
     };
     for (int from = 0; from < OD_RECORD_STATES; from++)
         for (int to = 0; to < OD_RECORD_STATES; to++)
             assert_int_equal(od_record_may_move((enum od_record_state)from, (enum od_record_state)to),
-                allowed[from][to] == '1');
+                             allowed[from][to] == '1');
 }
 
 int main(void)

@@ -11,11 +11,11 @@
 static struct od_settings usual(void)
 {
     return (struct od_settings){.retry_attempts = 8,
-        .backoff_first = 1000,
-        .backoff_factor = 2000,
-        .backoff_max = 600000,
-        .backoff_jitter = 0,
-        .retry_max_delay = 86400000};
+                                .backoff_first = 1000,
+                                .backoff_factor = 2000,
+                                .backoff_max = 600000,
+                                .backoff_jitter = 0,
+                                .retry_max_delay = 86400000};
 }
 
 static void attempts_are_bounded_then_the_dead_letters(void **state)
