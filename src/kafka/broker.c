@@ -13,11 +13,12 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "kafka/deliver.h"
 #include "orderly/testing.h"
 
-#define BROKERS_MAX        16
+#define BROKERS_MAX 16
 #define PRODUCE_TIMEOUT_MS 15000
-#define ERRORS_MAX         1000
+#define ERRORS_MAX 1000
 
 struct orderly_broker {
     rd_kafka_t *carrier;
@@ -29,23 +30,7 @@ struct orderly_broker {
     pthread_mutex_t lock;
 };
 
-/* What a delivery report tells the thread that waits for it. */
-struct delivery {
-    bool done;
-    rd_kafka_resp_err_t error;
-};
-
-static void delivered(rd_kafka_t *rk, const rd_kafka_message_t *message, void *opaque)
-{
-    (void)rk;
-    (void)opaque;
-    struct delivery *delivery = message->_private;
-    delivery->error = message->err;
-    delivery->done = true;
-}
-
-static enum orderly_err new_handle(
-    const char *bootstrap, rd_kafka_t **ret, struct orderly_error *error)
+static enum orderly_err new_handle(const char *bootstrap, rd_kafka_t **ret, struct orderly_error *error)
 {
     char text[256] = "";
     rd_kafka_conf_t *conf = rd_kafka_conf_new();
@@ -63,19 +48,16 @@ static enum orderly_err new_handle(
         if (!pairs[i][1]) {
             continue;
         }
-        if (rd_kafka_conf_set(conf, pairs[i][0], pairs[i][1], text, sizeof text) !=
-            RD_KAFKA_CONF_OK) {
+        if (rd_kafka_conf_set(conf, pairs[i][0], pairs[i][1], text, sizeof text) != RD_KAFKA_CONF_OK) {
             rd_kafka_conf_destroy(conf);
-            return od_fail(error, ORDERLY_KAFKA,
-                "the embedded broker could not be configured: %s", text);
+            return od_fail(error, ORDERLY_KAFKA, "the embedded broker could not be configured: %s", text);
         }
     }
-    rd_kafka_conf_set_dr_msg_cb(conf, delivered);
+    od_deliver_conf(conf);
     *ret = rd_kafka_new(RD_KAFKA_PRODUCER, conf, text, sizeof text);
     if (!*ret) {
         rd_kafka_conf_destroy(conf);
-        return od_fail(
-            error, ORDERLY_KAFKA, "the embedded broker could not start: %s", text);
+        return od_fail(error, ORDERLY_KAFKA, "the embedded broker could not start: %s", text);
     }
     return ORDERLY_OK;
 }
@@ -86,8 +68,7 @@ void orderly_broker_free(struct orderly_broker *broker)
         return;
     }
     if (broker->producer) {
-        rd_kafka_purge(
-            broker->producer, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT);
+        rd_kafka_purge(broker->producer, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT);
         rd_kafka_destroy(broker->producer);
     }
     if (broker->cluster) {
@@ -101,13 +82,11 @@ void orderly_broker_free(struct orderly_broker *broker)
     free(broker);
 }
 
-enum orderly_err orderly_broker_new(
-    int brokers, struct orderly_broker **ret, struct orderly_error *error)
+enum orderly_err orderly_broker_new(int brokers, struct orderly_broker **ret, struct orderly_error *error)
 {
     od_error_clear(error);
     if (!ret || brokers < 1 || brokers > BROKERS_MAX) {
-        return od_fail(error, ORDERLY_INVALID, "an embedded broker has 1 to %d brokers",
-            BROKERS_MAX);
+        return od_fail(error, ORDERLY_INVALID, "an embedded broker has 1 to %d brokers", BROKERS_MAX);
     }
     struct orderly_broker *broker = calloc(1, sizeof *broker);
     if (!broker) {
@@ -121,8 +100,7 @@ enum orderly_err orderly_broker_new(
     }
     broker->cluster = rd_kafka_mock_cluster_new(broker->carrier, brokers);
     if (!broker->cluster) {
-        err = od_fail(error, ORDERLY_KAFKA,
-            "the embedded broker could not open its loopback ports");
+        err = od_fail(error, ORDERLY_KAFKA, "the embedded broker could not open its loopback ports");
         goto done;
     }
     /* The default waits seconds for more members; tests and demos have none to wait for. */
@@ -147,99 +125,35 @@ const char *orderly_broker_bootstrap(const struct orderly_broker *broker)
     return broker ? broker->bootstrap : NULL;
 }
 
-enum orderly_err orderly_broker_create_topic(
-    struct orderly_broker *broker, const char *topic, int partitions)
+enum orderly_err orderly_broker_create_topic(struct orderly_broker *broker, const char *topic, int partitions)
 {
     if (!broker || !topic || !*topic || partitions < 1) {
         return ORDERLY_INVALID;
     }
     int replicas = broker->brokers < 3 ? broker->brokers : 3;
-    rd_kafka_resp_err_t code =
-        rd_kafka_mock_topic_create(broker->cluster, topic, partitions, replicas);
+    rd_kafka_resp_err_t code = rd_kafka_mock_topic_create(broker->cluster, topic, partitions, replicas);
     return code ? ORDERLY_KAFKA : ORDERLY_OK;
 }
 
-static rd_kafka_headers_t *make_headers(
-    const struct orderly_header *headers, size_t count)
-{
-    rd_kafka_headers_t *list = rd_kafka_headers_new(count);
-    for (size_t i = 0; i < count; i++) {
-        rd_kafka_header_add(list, headers[i].name, -1, headers[i].value.data,
-            (ssize_t)headers[i].value.size);
-    }
-    return list;
-}
-
-static int64_t monotonic_ms(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
-/* The report always comes: message.timeout.ms is below the limit here, and a purge reports too. */
-static enum orderly_err wait_delivery(
-    rd_kafka_t *producer, const struct delivery *delivery)
-{
-    int64_t end = monotonic_ms() + PRODUCE_TIMEOUT_MS;
-    while (!delivery->done && monotonic_ms() < end) {
-        rd_kafka_poll(producer, 100);
-    }
-    while (!delivery->done) {
-        rd_kafka_purge(producer, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT);
-        rd_kafka_poll(producer, 100);
-    }
-    switch ((int)delivery->error) {
-    case RD_KAFKA_RESP_ERR_NO_ERROR:
-        return ORDERLY_OK;
-    case RD_KAFKA_RESP_ERR__MSG_TIMED_OUT:
-    case RD_KAFKA_RESP_ERR__PURGE_QUEUE:
-    case RD_KAFKA_RESP_ERR__PURGE_INFLIGHT:
-        return ORDERLY_TIMEOUT;
-    default:
-        return ORDERLY_KAFKA;
-    }
-}
-
-enum orderly_err orderly_broker_produce(struct orderly_broker *broker, const char *topic,
-    int32_t partition, struct orderly_bytes key, struct orderly_bytes value,
-    const struct orderly_header *headers, size_t header_count)
+enum orderly_err orderly_broker_produce(struct orderly_broker *broker, const char *topic, int32_t partition,
+                                        struct orderly_bytes key, struct orderly_bytes value,
+                                        const struct orderly_header *headers, size_t header_count)
 {
     if (!broker || !topic || !*topic || partition < -1 || (header_count && !headers)) {
         return ORDERLY_INVALID;
     }
-    struct delivery delivery = {false, RD_KAFKA_RESP_ERR_NO_ERROR};
+    struct od_deliver what = {topic, partition, key, value, headers, header_count};
     pthread_mutex_lock(&broker->lock);
-    rd_kafka_headers_t *list = header_count ? make_headers(headers, header_count) : NULL;
-    /* RD_KAFKA_V_HEADERS takes the list when it succeeds only. */
-    rd_kafka_vu_t parts[] = {
-        {.vtype = RD_KAFKA_VTYPE_TOPIC, .u.cstr = topic},
-        {.vtype = RD_KAFKA_VTYPE_PARTITION,
-            .u.i32 = partition < 0 ? RD_KAFKA_PARTITION_UA : partition},
-        {.vtype = RD_KAFKA_VTYPE_KEY, .u.mem = {(void *)(uintptr_t)key.data, key.size}},
-        {.vtype = RD_KAFKA_VTYPE_VALUE,
-            .u.mem = {(void *)(uintptr_t)value.data, value.size}},
-        {.vtype = RD_KAFKA_VTYPE_MSGFLAGS, .u.i = RD_KAFKA_MSG_F_COPY},
-        {.vtype = RD_KAFKA_VTYPE_OPAQUE, .u.ptr = &delivery},
-        {.vtype = RD_KAFKA_VTYPE_HEADERS, .u.headers = list},
-    };
-    size_t count = sizeof parts / sizeof *parts - (list ? 0 : 1);
-    enum orderly_err err = ORDERLY_KAFKA;
-    rd_kafka_error_t *refused = rd_kafka_produceva(broker->producer, parts, count);
-    if (refused) {
-        rd_kafka_error_destroy(refused);
-        if (list) {
-            rd_kafka_headers_destroy(list);
-        }
-    } else {
-        err = wait_delivery(broker->producer, &delivery);
-    }
+    rd_kafka_resp_err_t code = od_deliver(broker->producer, &what, PRODUCE_TIMEOUT_MS);
     pthread_mutex_unlock(&broker->lock);
-    return err;
+    if (code == RD_KAFKA_RESP_ERR__MSG_TIMED_OUT) {
+        return ORDERLY_TIMEOUT;
+    }
+    return code ? ORDERLY_KAFKA : ORDERLY_OK;
 }
 
-enum orderly_err orderly_broker_fail(struct orderly_broker *broker,
-    enum orderly_request request, int kafka_error, int times)
+enum orderly_err orderly_broker_fail(struct orderly_broker *broker, enum orderly_request request, int kafka_error,
+                                     int times)
 {
     if (!broker || times < 1 || times > ERRORS_MAX) {
         return ORDERLY_INVALID;
@@ -251,8 +165,7 @@ enum orderly_err orderly_broker_fail(struct orderly_broker *broker,
     for (int i = 0; i < times; i++) {
         errors[i] = (rd_kafka_resp_err_t)kafka_error;
     }
-    rd_kafka_mock_push_request_errors_array(
-        broker->cluster, (int16_t)request, (size_t)times, errors);
+    rd_kafka_mock_push_request_errors_array(broker->cluster, (int16_t)request, (size_t)times, errors);
     free(errors);
     return ORDERLY_OK;
 }
@@ -262,8 +175,7 @@ enum orderly_err orderly_broker_down(struct orderly_broker *broker, int id)
     if (!broker || id < 1 || id > broker->brokers) {
         return ORDERLY_INVALID;
     }
-    return rd_kafka_mock_broker_set_down(broker->cluster, id) ? ORDERLY_KAFKA
-                                                              : ORDERLY_OK;
+    return rd_kafka_mock_broker_set_down(broker->cluster, id) ? ORDERLY_KAFKA : ORDERLY_OK;
 }
 
 enum orderly_err orderly_broker_up(struct orderly_broker *broker, int id)
@@ -272,6 +184,13 @@ enum orderly_err orderly_broker_up(struct orderly_broker *broker, int id)
         return ORDERLY_INVALID;
     }
     return rd_kafka_mock_broker_set_up(broker->cluster, id) ? ORDERLY_KAFKA : ORDERLY_OK;
+}
+
+static int64_t monotonic_ms(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
 bool orderly_wait_until(bool (*done)(void *userdata), void *userdata, int64_t timeout_ms)
