@@ -25,7 +25,8 @@ enum od_breaker_state {
 struct od_breaker {
     enum od_breaker_state state;
     int64_t until_ms;    /* open, throttled: when it ends */
-    int64_t pause_ms;    /* the last pause, doubled by the next fault */
+    int64_t pause_ms;    /* the last pause of a fault, doubled by the next one */
+    int64_t throttle_ms; /* the last pause of a throttle that did not say how long */
     bool probe_out;      /* probing: the one record is running */
     unsigned failures;   /* in a row, while closed */
     uint64_t opened;     /* how often */
@@ -38,8 +39,8 @@ struct od_breaker {
 void od_breaker_init(struct od_breaker *);
 /* Whether a record may start at `now`; counts it as started. */
 bool od_breaker_admit(struct od_breaker *, int64_t now_ms);
-/* How a started record ended. Good: the handler works, whatever it said of the record. */
-void od_breaker_good(struct od_breaker *, int64_t now_ms);
+/* How a started record ended. Good: the handler works, whatever it said of the record. True when this closed the breaker. */
+bool od_breaker_good(struct od_breaker *, int64_t now_ms);
 /* The handler is at fault. Returns true when this opened the breaker (worth a line of log). */
 bool od_breaker_fault(struct od_breaker *, int64_t now_ms);
 /* The handler may be at fault: enough of these in a row open it. True as for fault. */

@@ -20,9 +20,13 @@ enum od_handler_kind { OD_HANDLER_NONE, OD_HANDLER_EXEC, OD_HANDLER_STREAM, OD_H
 
 /* A text list or a list of name, value pairs; owned. */
 struct od_words {
-    char **items;
+    char **items; /* a NULL follows them */
     size_t count;
 };
+void od_words_fini(struct od_words *);
+/* False when out of memory. */
+bool od_words_add(struct od_words *, const char *text);
+bool od_words_copy(struct od_words *ret, const struct od_words *);
 
 /* What a handler is made from: the handler.* settings of one source, read and checked. */
 struct od_handler_options {
@@ -35,6 +39,7 @@ struct od_handler_options {
     int64_t kill_grace_ms, lost_grace_ms, drain_timeout_ms;
     int64_t max_crashes;   /* exec */
     int64_t processes;     /* stream */
+    int64_t max_line;      /* stream: bytes of one line */
     int64_t max_in_flight; /* all kinds: no more records than this are out at once */
     char *url;             /* http */
     struct od_words status;  /* http: CODE=OUTCOME, such as 409=ack, 5xx=retry */
