@@ -13,11 +13,8 @@ struct word {
 };
 
 static const struct word WORDS[] = {
-    {"ack", ORDERLY_ACK},
-    {"retry", ORDERLY_RETRY},
-    {"dead-letter", ORDERLY_DEAD_LETTER},
-    {"release", ORDERLY_RELEASE},
-    {"drop", ORDERLY_DROP},
+    {"ack", ORDERLY_ACK},         {"retry", ORDERLY_RETRY}, {"dead-letter", ORDERLY_DEAD_LETTER},
+    {"release", ORDERLY_RELEASE}, {"drop", ORDERLY_DROP},
 };
 
 enum orderly_outcome od_outcome_parse(const char *word)

@@ -21,7 +21,10 @@ struct od_answer {
     char error_class[64];         /* "" when it said none */
     char *message;                /* NULL when it said none; owned */
 };
-#define OD_ANSWER_INIT {ORDERLY_UNSET, -1, {0}, NULL}
+#define OD_ANSWER_INIT               \
+    {                                \
+        ORDERLY_UNSET, -1, {0}, NULL \
+    }
 
 void od_answer_fini(struct od_answer *);
 /* Reads it from text. False when it is no such object; `problem` then says what is wrong. */

@@ -178,8 +178,7 @@ bool od_bytes_is_utf8(const void *data, size_t size)
 
 bool od_bytes_is_text(struct orderly_bytes bytes)
 {
-    return od_bytes_is_utf8(bytes.data, bytes.size) &&
-           (bytes.size == 0 || memchr(bytes.data, 0, bytes.size) == NULL);
+    return od_bytes_is_utf8(bytes.data, bytes.size) && (bytes.size == 0 || memchr(bytes.data, 0, bytes.size) == NULL);
 }
 
 static void add_json_byte(struct od_bytes *bytes, char byte)

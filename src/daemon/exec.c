@@ -80,8 +80,8 @@ static void say_end(const struct exec *exec, const struct od_verdict *verdict, c
     if (od_log_level() >= ORDERLY_LOG_DEBUG) {
         od_log_debug("handler", "%s: %s/%d/%lld: %s%s%s%s%s", exec->options->name, orderly_record_topic(record),
                      (int)orderly_record_partition(record), (long long)orderly_record_offset(record),
-                     od_outcome_name(verdict->outcome), verdict->error_class[0] != '\0' ? " " : "", verdict->error_class,
-                     verdict->text[0] != '\0' ? ": " : "", verdict->text);
+                     od_outcome_name(verdict->outcome), verdict->error_class[0] != '\0' ? " " : "",
+                     verdict->error_class, verdict->text[0] != '\0' ? ": " : "", verdict->text);
     }
 }
 
@@ -265,10 +265,11 @@ static enum orderly_err prepare(struct exec *exec, struct orderly_error *error)
     exec->common.path = od_spawn_find(options->command.items[0]);
     if (exec->common.path == NULL) {
         error->code = ORDERLY_CONFIG;
-        snprintf(error->text, sizeof error->text,
-                 "the command \"%.200s\" was not found: not on PATH, and no program of that name relative to the working "
-                 "directory (give its path, and make it executable)",
-                 options->command.items[0]);
+        snprintf(
+            error->text, sizeof error->text,
+            "the command \"%.200s\" was not found: not on PATH, and no program of that name relative to the working "
+            "directory (give its path, and make it executable)",
+            options->command.items[0]);
         return ORDERLY_CONFIG;
     }
     if (!od_words_copy(&exec->common.argv, &options->command) || !od_exec_env_base(&exec->common.env, &options->env) ||
@@ -283,7 +284,8 @@ static enum orderly_err prepare(struct exec *exec, struct orderly_error *error)
     return start_thread(exec) ? ORDERLY_OK : ORDERLY_LIMIT;
 }
 
-enum orderly_err od_exec_new(const struct od_handler_options *options, struct od_handler **ret, struct orderly_error *error)
+enum orderly_err od_exec_new(const struct od_handler_options *options, struct od_handler **ret,
+                             struct orderly_error *error)
 {
     struct exec *exec = calloc(1, sizeof *exec);
     enum orderly_err err;

@@ -190,8 +190,7 @@ static void watch_cancel(const struct od_exec_common *common, struct od_exec_chi
 
 static int spawn(struct od_exec_common *common, struct od_exec_child *child, const struct pipes *pipes)
 {
-    int64_t deadline_ms =
-        common->options->timeout_ms > 0 ? od_clock_wall_ms() + common->options->timeout_ms : 0;
+    int64_t deadline_ms = common->options->timeout_ms > 0 ? od_clock_wall_ms() + common->options->timeout_ms : 0;
     struct od_spawn what = {
         .path = common->path,
         .argv = common->argv.items,
@@ -337,8 +336,9 @@ int64_t od_exec_child_act(struct od_exec_common *common, struct od_exec_child *c
         child->recheck_ms = INT64_MAX;
         signal_group(child, SIGKILL, OD_KILL_CANCEL);
     }
-    return soonest(soonest(child->recheck_ms, child->deadline_ms),
-                   soonest(child->sent_term ? INT64_MAX : child->term_ms, child->sent_kill ? INT64_MAX : child->kill_ms));
+    return soonest(
+        soonest(child->recheck_ms, child->deadline_ms),
+        soonest(child->sent_term ? INT64_MAX : child->term_ms, child->sent_kill ? INT64_MAX : child->kill_ms));
 }
 
 void od_exec_child_kill(struct od_exec_child *child)
@@ -383,7 +383,8 @@ static void read_answer(struct od_exec_child *child, struct od_exec_end *end, st
     }
     newline = memchr(child->answer.data, '\n', child->answer.size);
     if (!od_answer_parse(answer, child->answer.data,
-                         newline != NULL ? (size_t)(newline - child->answer.data) : child->answer.size, problem, size)) {
+                         newline != NULL ? (size_t)(newline - child->answer.data) : child->answer.size, problem,
+                         size)) {
         end->answer_problem = problem;
     }
 }

@@ -23,7 +23,7 @@
 
 enum od_exec_watch_kind { OD_EXEC_PID, OD_EXEC_IN, OD_EXEC_ERR, OD_EXEC_RESULT, OD_EXEC_CANCEL, OD_EXEC_WATCHES };
 
-#define OD_EXEC_TAIL       4096
+#define OD_EXEC_TAIL 4096
 #define OD_EXEC_ANSWER_MAX ((size_t)64 * 1024)
 #define OD_EXEC_RECHECK_MS 250 /* a cancelled child: whether the reason or the time left has changed */
 
@@ -52,9 +52,9 @@ struct od_exec_child {
 /* What all children of a handler share. */
 struct od_exec_common {
     const struct od_handler_options *options;
-    char *path;             /* of the command */
-    struct od_words argv;   /* with a NULL behind it */
-    struct od_words env;    /* what every child gets */
+    char *path;           /* of the command */
+    struct od_words argv; /* with a NULL behind it */
+    struct od_words env;  /* what every child gets */
     struct od_spawner spawner;
     struct od_exec_env scratch;
     int epoll;
@@ -69,8 +69,8 @@ int64_t od_exec_child_act(struct od_exec_common *, struct od_exec_child *, int64
 /* Kills it at once, as a cancel does. */
 void od_exec_child_kill(struct od_exec_child *);
 /* It has ended: kills what is left of its group, reaps it, reads what is left. `answer`, `problem` are filled for the judgement. */
-void od_exec_child_reap(struct od_exec_common *, struct od_exec_child *, struct od_exec_end *ret, struct od_answer *answer,
-                        char *problem, size_t problem_size);
+void od_exec_child_reap(struct od_exec_common *, struct od_exec_child *, struct od_exec_end *ret,
+                        struct od_answer *answer, char *problem, size_t problem_size);
 void od_exec_child_free(struct od_exec_child *);
 
 #endif

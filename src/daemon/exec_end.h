@@ -11,9 +11,9 @@
 enum od_kill { OD_KILL_NONE, OD_KILL_TIMEOUT, OD_KILL_CANCEL };
 
 struct od_exec_end {
-    int code;          /* its exit code, when signal is 0 */
-    int signal;        /* what it died of */
-    enum od_kill kill; /* it died of our own signal */
+    int code;                       /* its exit code, when signal is 0 */
+    int signal;                     /* what it died of */
+    enum od_kill kill;              /* it died of our own signal */
     const struct od_answer *answer; /* what it wrote to its result descriptor */
     const char *answer_problem;     /* that was no answer; NULL when all is well */
     const char *tail;               /* the end of what it wrote to stderr */

@@ -10,7 +10,7 @@
 #include "daemon/handler.h"
 #include "orderly/orderly.h"
 
-#define OD_EXEC_ENV_MAX   ((size_t)96 * 1024) /* above: headers, then the key, are left out */
+#define OD_EXEC_ENV_MAX ((size_t)96 * 1024) /* above: headers, then the key, are left out */
 #define OD_EXEC_RESULT_FD 3
 
 /* One after the other: NAME=VALUE NUL ... ; `list` points into it once finished. Reused from child to child. */

@@ -68,7 +68,8 @@ static bool is_set(const struct orderly_config *config, const char *name)
 }
 
 /* The one kind whose command or URL is set. */
-static enum orderly_err choose_kind(const struct orderly_config *config, enum od_handler_kind *ret, struct orderly_error *error)
+static enum orderly_err choose_kind(const struct orderly_config *config, enum od_handler_kind *ret,
+                                    struct orderly_error *error)
 {
     bool exec = is_set(config, "handler.exec.command");
     bool stream = is_set(config, "handler.stream.command");
@@ -80,8 +81,9 @@ static enum orderly_err choose_kind(const struct orderly_config *config, enum od
                       "handler.stream.command or handler.http.url");
     }
     if (exec + stream + http > 1) {
-        return refuse(error, ORDERLY_CONFIG,
-                      "more than one handler: set one of handler.exec.command, handler.stream.command and handler.http.url");
+        return refuse(
+            error, ORDERLY_CONFIG,
+            "more than one handler: set one of handler.exec.command, handler.stream.command and handler.http.url");
     }
     *ret = exec ? OD_HANDLER_EXEC : stream ? OD_HANDLER_STREAM : OD_HANDLER_HTTP;
     return ORDERLY_OK;

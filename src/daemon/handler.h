@@ -37,11 +37,11 @@ struct od_handler_options {
     struct od_words env;     /* exec, stream: NAME=VALUE */
     int64_t timeout_ms;      /* of one record; 0: none */
     int64_t kill_grace_ms, lost_grace_ms, drain_timeout_ms;
-    int64_t max_crashes;   /* exec */
-    int64_t processes;     /* stream */
-    int64_t max_line;      /* stream: bytes of one line */
-    int64_t max_in_flight; /* all kinds: no more records than this are out at once */
-    char *url;             /* http */
+    int64_t max_crashes;     /* exec */
+    int64_t processes;       /* stream */
+    int64_t max_line;        /* stream: bytes of one line */
+    int64_t max_in_flight;   /* all kinds: no more records than this are out at once */
+    char *url;               /* http */
     struct od_words status;  /* http: CODE=OUTCOME, such as 409=ack, 5xx=retry */
     struct od_words headers; /* http: names of record headers that are passed on; * for all */
     int64_t max_answer;      /* http: bytes of an answer that are read */
@@ -66,8 +66,9 @@ struct od_handler_ops {
     enum orderly_outcome (*handle)(struct od_handler *, struct orderly_record *);
     void (*state)(struct od_handler *, struct od_handler_state *ret); /* Thread: any */
     void (*resume)(struct od_handler *); /* closes the breaker; starts a stopped handler again. Thread: any */
-    void (*close)(struct od_handler *);  /* starts nothing more: what waits is released, what runs ends as the library says */
-    void (*free)(struct od_handler *);   /* nothing runs any more, or it is killed now */
+    void (*close)(
+        struct od_handler *); /* starts nothing more: what waits is released, what runs ends as the library says */
+    void (*free)(struct od_handler *); /* nothing runs any more, or it is killed now */
 };
 
 /* The head of each kind's struct. */
@@ -76,8 +77,9 @@ struct od_handler {
 };
 
 /* Reads the handler.* settings. `command` (count 0: none) replaces the one of the settings. The caller ends it with fini. Errors: CONFIG. */
-enum orderly_err od_handler_options_init(struct od_handler_options *ret, const struct orderly_config *, enum od_handler_kind,
-                                         const char *const *command, size_t command_count, struct orderly_error *);
+enum orderly_err od_handler_options_init(struct od_handler_options *ret, const struct orderly_config *,
+                                         enum od_handler_kind, const char *const *command, size_t command_count,
+                                         struct orderly_error *);
 void od_handler_options_fini(struct od_handler_options *);
 
 /* Starts a handler of any kind. Errors: CONFIG (the command is not found, the URL is none), LIMIT, NOMEM. */

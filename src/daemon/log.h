@@ -29,9 +29,9 @@ void od_log_fd_set(int fd);
 
 void od_log_line(int level, const char *area, const char *text);
 __attribute__((format(printf, 3, 4))) void od_log(int level, const char *area, const char *format, ...);
-#define od_log_error(area, ...)   od_log(ORDERLY_LOG_ERROR, area, __VA_ARGS__)
+#define od_log_error(area, ...) od_log(ORDERLY_LOG_ERROR, area, __VA_ARGS__)
 #define od_log_warning(area, ...) od_log(ORDERLY_LOG_WARNING, area, __VA_ARGS__)
-#define od_log_info(area, ...)    od_log(ORDERLY_LOG_INFO, area, __VA_ARGS__)
-#define od_log_debug(area, ...)   od_log(ORDERLY_LOG_DEBUG, area, __VA_ARGS__)
+#define od_log_info(area, ...) od_log(ORDERLY_LOG_INFO, area, __VA_ARGS__)
+#define od_log_debug(area, ...) od_log(ORDERLY_LOG_DEBUG, area, __VA_ARGS__)
 
 #endif

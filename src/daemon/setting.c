@@ -16,8 +16,7 @@ struct unit {
 
 static const struct unit TIMES[] = {{"ms", 1}, {"s", 1e3}, {"m", 60e3}, {"h", 3600e3}, {"d", 86400e3}};
 static const struct unit SIZES[] = {
-    {"", 1},       {"B", 1},         {"kB", 1e3},         {"MB", 1e6},
-    {"GB", 1e9},   {"KiB", 1024},    {"MiB", 1048576},    {"GiB", 1073741824},
+    {"", 1}, {"B", 1}, {"kB", 1e3}, {"MB", 1e6}, {"GB", 1e9}, {"KiB", 1024}, {"MiB", 1048576}, {"GiB", 1073741824},
 };
 
 char *od_setting_text(const struct orderly_config *config, const char *name)
@@ -124,11 +123,13 @@ static bool parse_json(const char *text, struct od_words *words)
     bool ok = json_is_array(root) || json_is_object(root);
 
     if (json_is_array(root)) {
-        json_array_foreach(root, i, value) {
+        json_array_foreach(root, i, value)
+        {
             ok = ok && json_is_string(value) && od_words_add(words, json_string_value(value));
         }
     } else if (json_is_object(root)) {
-        json_object_foreach(root, name, value) {
+        json_object_foreach(root, name, value)
+        {
             ok = ok && add_pair(words, name, value);
         }
     }

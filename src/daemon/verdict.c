@@ -53,12 +53,12 @@ bool od_verdict_settle(const struct od_verdict *verdict, struct orderly_record *
     return err == ORDERLY_OK;
 }
 
-static void say_opened(const struct od_verdict *verdict, const struct od_breaker *breaker, const char *name, int64_t now_ms)
+static void say_opened(const struct od_verdict *verdict, const struct od_breaker *breaker, const char *name,
+                       int64_t now_ms)
 {
-    od_log_error("handler",
-                 "%s is at fault (%s%s%s): records are held, no attempt is spent, the next try is in %" PRId64 " ms",
-                 name, verdict->error_class, verdict->text[0] != '\0' ? ": " : "", verdict->text,
-                 breaker->until_ms - now_ms);
+    od_log_error(
+        "handler", "%s is at fault (%s%s%s): records are held, no attempt is spent, the next try is in %" PRId64 " ms",
+        name, verdict->error_class, verdict->text[0] != '\0' ? ": " : "", verdict->text, breaker->until_ms - now_ms);
 }
 
 void od_verdict_tell(const struct od_verdict *verdict, struct od_breaker *breaker, const char *name, int64_t now_ms)

@@ -25,7 +25,13 @@ struct od_verdict {
     char error_class[64];
     char text[1200]; /* the reason; UTF-8, "" when there is none */
 };
-#define OD_VERDICT_INIT {ORDERLY_UNSET, OD_BLAME_NONE, -1, -1, {0}, {0}}
+#define OD_VERDICT_INIT                            \
+    {                                              \
+        ORDERLY_UNSET, OD_BLAME_NONE, -1, -1, {0}, \
+        {                                          \
+            0                                      \
+        }                                          \
+    }
 
 /* Sets the reason: valid UTF-8, whole characters, without blanks at the end; of a longer text the last part. */
 void od_verdict_text(struct od_verdict *, const char *prefix, const void *text, size_t size);

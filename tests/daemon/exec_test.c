@@ -119,14 +119,14 @@ struct code_row {
 static void exit_codes_are_those_of_the_table(void **state)
 {
     static const struct code_row rows[] = {
-        {0, ORDERLY_ACK, OD_BREAKER_CLOSED},          {75, ORDERLY_RETRY, OD_BREAKER_CLOSED},
-        {111, ORDERLY_RETRY, OD_BREAKER_CLOSED},      {65, ORDERLY_DEAD_LETTER, OD_BREAKER_CLOSED},
+        {0, ORDERLY_ACK, OD_BREAKER_CLOSED},           {75, ORDERLY_RETRY, OD_BREAKER_CLOSED},
+        {111, ORDERLY_RETRY, OD_BREAKER_CLOSED},       {65, ORDERLY_DEAD_LETTER, OD_BREAKER_CLOSED},
         {100, ORDERLY_DEAD_LETTER, OD_BREAKER_CLOSED}, {69, ORDERLY_THROTTLE, OD_BREAKER_THROTTLED},
-        {64, ORDERLY_HOLD, OD_BREAKER_OPEN},          {77, ORDERLY_HOLD, OD_BREAKER_OPEN},
-        {78, ORDERLY_HOLD, OD_BREAKER_OPEN},          {126, ORDERLY_HOLD, OD_BREAKER_OPEN},
-        {127, ORDERLY_HOLD, OD_BREAKER_OPEN},         {255, ORDERLY_HOLD, OD_BREAKER_STOPPED},
-        {1, ORDERLY_RETRY, OD_BREAKER_CLOSED},        {70, ORDERLY_RETRY, OD_BREAKER_CLOSED},
-        {143, ORDERLY_RETRY, OD_BREAKER_CLOSED},      {254, ORDERLY_RETRY, OD_BREAKER_CLOSED},
+        {64, ORDERLY_HOLD, OD_BREAKER_OPEN},           {77, ORDERLY_HOLD, OD_BREAKER_OPEN},
+        {78, ORDERLY_HOLD, OD_BREAKER_OPEN},           {126, ORDERLY_HOLD, OD_BREAKER_OPEN},
+        {127, ORDERLY_HOLD, OD_BREAKER_OPEN},          {255, ORDERLY_HOLD, OD_BREAKER_STOPPED},
+        {1, ORDERLY_RETRY, OD_BREAKER_CLOSED},         {70, ORDERLY_RETRY, OD_BREAKER_CLOSED},
+        {143, ORDERLY_RETRY, OD_BREAKER_CLOSED},       {254, ORDERLY_RETRY, OD_BREAKER_CLOSED},
     };
 
     (void)state;
@@ -170,10 +170,10 @@ static void the_end_of_stderr_is_the_reason(void **state)
 
 static void the_result_line_decides_with_code_0(void **state)
 {
-    const struct fake_settled *settled =
-        run("echo '{\"outcome\":\"retry\",\"after_ms\":90000,\"error\":{\"class\":\"UpstreamBusy\",\"message\":\"come later\"}}'"
-            " >&$ORDERLY_RESULT_FD",
-            "k", "v");
+    const struct fake_settled *settled = run(
+        "echo '{\"outcome\":\"retry\",\"after_ms\":90000,\"error\":{\"class\":\"UpstreamBusy\",\"message\":\"come later\"}}'"
+        " >&$ORDERLY_RESULT_FD",
+        "k", "v");
 
     (void)state;
     assert_int_equal(settled->outcome, ORDERLY_RETRY);
@@ -188,8 +188,9 @@ static void the_result_line_decides_with_code_0(void **state)
 
 static void a_code_other_than_0_wins_over_the_line_which_adds_delay_and_error(void **state)
 {
-    const struct fake_settled *settled =
-        run("echo '{\"outcome\":\"ack\",\"after_ms\":1500,\"error\":{\"class\":\"Slow\"}}' >&3; echo noise >&2; exit 75", "k", "v");
+    const struct fake_settled *settled = run(
+        "echo '{\"outcome\":\"ack\",\"after_ms\":1500,\"error\":{\"class\":\"Slow\"}}' >&3; echo noise >&2; exit 75",
+        "k", "v");
 
     (void)state;
     assert_int_equal(settled->outcome, ORDERLY_RETRY);
@@ -395,7 +396,8 @@ static void signals_are_as_a_program_expects_them(void **state)
                          "k", "v")
                          ->outcome,
                      ORDERLY_ACK);
-    assert_int_equal(run("test \"$(ls /proc/self/fd | tr '\\n' ' ')\" = '0 1 2 3 4 ' ", "k", "v")->outcome, ORDERLY_ACK);
+    assert_int_equal(run("test \"$(ls /proc/self/fd | tr '\\n' ' ')\" = '0 1 2 3 4 ' ", "k", "v")->outcome,
+                     ORDERLY_ACK);
 }
 
 /* ---- Being told to go --------------------------------------------------------------------------------- */
@@ -431,7 +433,8 @@ static void who_ignores_term_is_killed_with_all_of_its_group(void **state)
     give(&fixture, record);
     assert_int_equal(fake_record_wait(record, PATIENCE_S)->outcome, ORDERLY_RETRY);
     assert_string_equal(fake_record_wait(record, 1)->error_class, "timeout");
-    snprintf(command, sizeof command, "! grep -q '^State:.[RSD]' /proc/$(cat %s/pid)/status 2>/dev/null", fixture.folder);
+    snprintf(command, sizeof command, "! grep -q '^State:.[RSD]' /proc/$(cat %s/pid)/status 2>/dev/null",
+             fixture.folder);
     assert_int_equal(system(command), 0);
     end(&fixture);
     fake_record_free(record);

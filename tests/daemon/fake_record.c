@@ -122,7 +122,7 @@ const struct fake_settled *fake_record_wait(struct orderly_record *record, int s
     clock_gettime(CLOCK_REALTIME, &until);
     until.tv_sec += seconds;
     pthread_mutex_lock(&lock);
-    while (!record->settled && error == 0) {
+    while ((!record->settled || record->references > 0) && error == 0) {
         error = pthread_cond_timedwait(&settled, &lock, &until);
     }
     pthread_mutex_unlock(&lock);
@@ -266,7 +266,8 @@ struct orderly_bytes orderly_record_header_named(struct orderly_record *record, 
     return (struct orderly_bytes){NULL, 0};
 }
 
-bool orderly_record_cancelled(const struct orderly_record *record, enum orderly_reason *ret_reason, int64_t *ret_left_ms)
+bool orderly_record_cancelled(const struct orderly_record *record, enum orderly_reason *ret_reason,
+                              int64_t *ret_left_ms)
 {
     bool cancelled;
 
@@ -319,6 +320,7 @@ void orderly_record_unref(struct orderly_record *record)
 {
     pthread_mutex_lock(&lock);
     record->references--;
+    pthread_cond_broadcast(&settled);
     pthread_mutex_unlock(&lock);
 }
 

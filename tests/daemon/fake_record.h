@@ -26,7 +26,7 @@ void fake_record_cancel(struct orderly_record *, enum orderly_reason, int64_t le
 void fake_record_without_fd(struct orderly_record *);
 /* Settling says that the partition has gone. */
 void fake_record_stale(struct orderly_record *);
-/* Waits until it is settled; fails the test after `seconds`. The text stays valid until the record is freed. */
+/* Waits until it is settled and nobody holds a reference; fails the test after `seconds`. The text stays valid until the record is freed. */
 const struct fake_settled *fake_record_wait(struct orderly_record *, int seconds);
 bool fake_record_is_settled(struct orderly_record *);
 /* References that handlers hold. */
