@@ -21,7 +21,7 @@ run_tests() {
     case ${1:-all} in
     all)
         tests_of dev
-        tests_of asan -LE 'real|install'
+        tests_of asan -LE 'real|install|tools'
         tests_of tsan -L 'threads'
         ;;
     quick) tests_of dev -L quick ;;
