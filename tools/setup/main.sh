@@ -2,12 +2,13 @@
 # Sourced by ./run: everything that a bare machine misses. Done once: a stamp named after the hash of these files
 # says that there is nothing to do.
 
+# setup build: what a build and the demo need; setup check: what tests, lint and measurements need beside it.
 setup() {
-    stamp="$ORDERLY_CACHE/stamp-$(cat tools/setup/* | cksum | tr ' ' '-')"
+    stamp="$ORDERLY_CACHE/stamp-$1-$(cat tools/setup/* | cksum | tr ' ' '-')"
     [ ! -e "$stamp" ] || return 0
     mkdir -p "$ORDERLY_CACHE"
-    tools/setup/packages
+    tools/setup/packages "$1"
     tools/setup/librdkafka "$ORDERLY_CACHE"
-    tools/setup/kafka "$ORDERLY_CACHE"
+    [ "$1" = build ] || tools/setup/kafka "$ORDERLY_CACHE"
     : >"$stamp"
 }
