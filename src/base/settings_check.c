@@ -57,6 +57,8 @@ static enum orderly_err check_pattern(const char *pattern, struct orderly_error 
         regfree(&compiled);
         return ORDERLY_OK;
     }
+    if (code == REG_ESPACE)
+        return od_fail(error, ORDERLY_NOMEM, "out of memory");
     regerror(code, &compiled, reason, sizeof reason);
     return od_fail(error, ORDERLY_CONFIG, "patterns: \"%.100s\" is no regular expression: %s", pattern, reason);
 }
