@@ -4,8 +4,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-__attribute__((weak)) _Noreturn void od_panic(
-    const char *file, int line, const char *expression)
+#pragma weak od_panic
+
+_Noreturn void od_panic(const char *file, int line, const char *expression)
 {
     fprintf(stderr, "orderly: %s:%d: assertion failed: %s\n", file, line, expression);
     abort();

@@ -2,7 +2,6 @@
 #include <string.h>
 
 #include "base/settings.h"
-#include "base/text.h"
 
 enum { MILLION = 1000000 };
 
@@ -53,41 +52,35 @@ static bool scale(struct decimal number, int64_t factor, int64_t *ret, int64_t *
     return !__builtin_add_overflow(whole, part / MILLION, ret);
 }
 
-/* "250ms", "30s", "1.5s", "1m30s" (units that fall), "0". */
+/* "250ms", "30s", "1.5s", "0". */
 bool od_parse_duration(const char *text, int64_t *ret_ms)
 {
-    static const struct unit units[] = {
-        {"d", 86400000}, {"h", 3600000}, {"ms", 1}, {"m", 60000}, {"s", 1000}};
-    int64_t total = 0, last = INT64_MAX;
-    if (strcmp(text, "0") == 0) {
-        *ret_ms = 0;
-        return true;
-    }
-    do {
-        struct decimal number;
-        const struct unit *unit = NULL;
-        int64_t part, rest;
-        if (!read_decimal(&text, &number))
-            return false;
-        for (size_t i = 0; !unit && i < sizeof units / sizeof *units; i++)
-            if (od_text_starts(text, units[i].name))
-                unit = &units[i];
-        if (!unit || unit->factor >= last || !scale(number, unit->factor, &part, &rest) ||
-            rest || __builtin_add_overflow(total, part, &total))
-            return false;
-        text += strlen(unit->name);
-        last = unit->factor;
-    } while (*text);
-    *ret_ms = total;
-    return true;
+    static const struct unit units[] = {{"ms", 1}, {"s", 1000}, {"m", 60000}, {"h", 3600000}, {"d", 86400000}};
+    struct decimal number;
+    int64_t rest;
+    if (strcmp(text, "0") == 0)
+        text = "0s";
+    if (!read_decimal(&text, &number))
+        return false;
+    for (size_t i = 0; i < sizeof units / sizeof *units; i++)
+        if (strcmp(text, units[i].name) == 0)
+            return scale(number, units[i].factor, ret_ms, &rest) && rest == 0;
+    return false;
 }
 
 /* A part of a byte is dropped. */
 bool od_parse_bytes(const char *text, int64_t *ret_bytes)
 {
-    static const struct unit units[] = {{"", 1}, {"B", 1}, {"kB", 1000}, {"KB", 1000},
-        {"KiB", 1024}, {"MB", 1000000}, {"MiB", 1 << 20}, {"GB", 1000000000},
-        {"GiB", 1 << 30}, {"TB", INT64_C(1000000000000)}, {"TiB", INT64_C(1) << 40}};
+    static const struct unit units[] = {{"", 1},
+                                        {"B", 1},
+                                        {"kB", 1000},
+                                        {"KiB", 1024},
+                                        {"MB", 1000000},
+                                        {"MiB", 1 << 20},
+                                        {"GB", 1000000000},
+                                        {"GiB", 1 << 30},
+                                        {"TB", INT64_C(1000000000000)},
+                                        {"TiB", INT64_C(1) << 40}};
     struct decimal number;
     int64_t rest;
     if (!read_decimal(&text, &number))
@@ -104,14 +97,13 @@ bool od_parse_percent(const char *text, int64_t *ret_thousandths)
     int64_t rest;
     if (strcmp(text, "0") == 0)
         text = "0%";
-    return read_decimal(&text, &number) && strcmp(text, "%") == 0 &&
-           scale(number, 10, ret_thousandths, &rest) && rest == 0;
+    return read_decimal(&text, &number) && strcmp(text, "%") == 0 && scale(number, 10, ret_thousandths, &rest) &&
+           rest == 0;
 }
 
 bool od_parse_decimal(const char *text, int64_t *ret_thousandths)
 {
     struct decimal number;
     int64_t rest;
-    return read_decimal(&text, &number) && *text == '\0' &&
-           scale(number, 1000, ret_thousandths, &rest) && rest == 0;
+    return read_decimal(&text, &number) && *text == '\0' && scale(number, 1000, ret_thousandths, &rest) && rest == 0;
 }

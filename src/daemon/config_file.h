@@ -19,7 +19,8 @@ struct od_value {
 struct od_values {
     struct od_value *items;
     size_t count;
-    /* `sources:` of the file: of each entry the values that differ from the top level (topics, handler.*, order, ...). */
+    /* `sources:` of the file: of each entry the values that differ from the top level (topics, handler.*, order, ...). The top level's
+     * `topics` is then the union of theirs. */
     struct od_values *sources;
     size_t source_count;
     /* Environment variables that look like a mistyped setting, as a sentence each; worth a warning. */
