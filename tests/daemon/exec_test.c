@@ -1,4 +1,4 @@
-/* src/daemon/exec*.c, with real children. */
+/* src/daemon/exec*.c: the table of exit codes, and what a child gets; with real children. */
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -8,67 +8,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
-#include "daemon/bytes.h"
+#include "daemon/exec_fixture.h"
 #include "daemon/fake_record.h"
 #include "daemon/handler.h"
-
-enum { PATIENCE_S = 30 };
-
-struct fixture {
-    struct od_handler_options options;
-    struct od_handler *handler;
-    char folder[64];
-};
-
-/* A handler that runs `sh -c SCRIPT`, in an empty folder whose name is in $DIR. */
-static void prepare(struct fixture *fixture, const char *script)
-{
-    char variable[128];
-
-    *fixture = (struct fixture){.options = {.kind = OD_HANDLER_EXEC}};
-    snprintf(fixture->folder, sizeof fixture->folder, "/tmp/orderly-exec-XXXXXX");
-    assert_non_null(mkdtemp(fixture->folder));
-    snprintf(variable, sizeof variable, "DIR=%s", fixture->folder);
-    fixture->options.name = strdup("handler");
-    fixture->options.group = strdup("billing");
-    fixture->options.kill_grace_ms = 60000;
-    fixture->options.lost_grace_ms = 60000;
-    fixture->options.max_crashes = 3;
-    fixture->options.max_in_flight = 64;
-    assert_true(od_words_add(&fixture->options.command, "sh"));
-    assert_true(od_words_add(&fixture->options.command, "-c"));
-    assert_true(od_words_add(&fixture->options.command, script));
-    assert_true(od_words_add(&fixture->options.env, variable));
-}
-
-static void start(struct fixture *fixture)
-{
-    struct orderly_error error = ORDERLY_ERROR_INIT;
-
-    assert_int_equal(od_exec_new(&fixture->options, &fixture->handler, &error), ORDERLY_OK);
-}
-
-static void give(struct fixture *fixture, struct orderly_record *record)
-{
-    assert_int_equal(fixture->handler->ops->handle(fixture->handler, record), ORDERLY_PENDING);
-}
-
-static void end(struct fixture *fixture)
-{
-    char command[128];
-
-    if (fixture->handler != NULL) {
-        fixture->handler->ops->free(fixture->handler);
-    }
-    od_handler_options_fini(&fixture->options);
-    snprintf(command, sizeof command, "rm -rf %s", fixture->folder);
-    assert_int_equal(system(command), 0);
-}
 
 /* One record through `sh -c SCRIPT`; settled text stays valid until the next call. */
 static const struct fake_settled *run(const char *script, const char *key, const char *value)
@@ -77,35 +23,14 @@ static const struct fake_settled *run(const char *script, const char *key, const
     struct orderly_record *record = fake_record_new(key, value);
     struct fixture fixture;
 
-    prepare(&fixture, script);
-    start(&fixture);
-    give(&fixture, record);
+    exec_prepare(&fixture, script);
+    exec_start(&fixture);
+    exec_give(&fixture, record);
     settled = *fake_record_wait(record, PATIENCE_S);
-    end(&fixture);
+    exec_end(&fixture);
     assert_int_equal(fake_record_references(record), 0);
     fake_record_free(record);
     return &settled;
-}
-
-static bool file_exists(const struct fixture *fixture, const char *name)
-{
-    char path[128];
-    struct stat status;
-
-    snprintf(path, sizeof path, "%s/%s", fixture->folder, name);
-    return stat(path, &status) == 0;
-}
-
-/* Until the child says so by a file; a deadline, not a sleep of a fixed length, decides. */
-static void wait_for_file(const struct fixture *fixture, const char *name)
-{
-    struct timespec pause = {0, 5000000};
-    int64_t until_ms = od_clock_ms() + PATIENCE_S * 1000;
-
-    while (!file_exists(fixture, name)) {
-        assert_true(od_clock_ms() < until_ms);
-        nanosleep(&pause, NULL);
-    }
 }
 
 /* ---- The table ---------------------------------------------------------------------------------------- */
@@ -139,9 +64,9 @@ static void exit_codes_are_those_of_the_table(void **state)
 
         snprintf(script, sizeof script, "exit %d", rows[i].code);
         snprintf(class, sizeof class, "exit-%d", rows[i].code);
-        prepare(&fixture, script);
-        start(&fixture);
-        give(&fixture, record);
+        exec_prepare(&fixture, script);
+        exec_start(&fixture);
+        exec_give(&fixture, record);
         settled = fake_record_wait(record, PATIENCE_S);
         assert_int_equal(settled->outcome, rows[i].outcome);
         assert_string_equal(settled->error_class, rows[i].code == 0 ? "" : class);
@@ -150,7 +75,7 @@ static void exit_codes_are_those_of_the_table(void **state)
         } while (now.running > 0);
         assert_int_equal(now.breaker, rows[i].breaker);
         assert_int_equal(now.faults, rows[i].outcome == ORDERLY_HOLD);
-        end(&fixture);
+        exec_end(&fixture);
         fake_record_free(record);
     }
 }
@@ -218,12 +143,12 @@ static void a_crash_is_named_and_counted_for_one_record_in_a_row(void **state)
     struct fixture fixture;
 
     (void)state;
-    prepare(&fixture, "read x; test \"$x\" = fine && exit 1; echo oops >&2; kill -SEGV $$");
-    start(&fixture);
+    exec_prepare(&fixture, "read x; test \"$x\" = fine && exit 1; echo oops >&2; kill -SEGV $$");
+    exec_start(&fixture);
     for (int i = 0; i < 5; i++) {
         records[i] = fake_record_new("k", i == 2 ? "fine\n" : "bad\n");
         fake_record_key_name(records[i], "one");
-        give(&fixture, records[i]);
+        exec_give(&fixture, records[i]);
         fake_record_wait(records[i], PATIENCE_S);
     }
     assert_int_equal(fake_record_wait(records[0], 1)->outcome, ORDERLY_RETRY);
@@ -235,9 +160,9 @@ static void a_crash_is_named_and_counted_for_one_record_in_a_row(void **state)
     }
     records[0] = fake_record_new("k", "bad\n");
     fake_record_key_name(records[0], "one");
-    give(&fixture, records[0]);
+    exec_give(&fixture, records[0]);
     assert_int_equal(fake_record_wait(records[0], PATIENCE_S)->outcome, ORDERLY_DEAD_LETTER);
-    end(&fixture);
+    exec_end(&fixture);
     fake_record_free(records[0]);
 }
 
@@ -256,9 +181,9 @@ static void stdin_is_the_value_to_its_last_byte(void **state)
         data[i] = (char)(i * 7 + i / 251);
     }
     record = fake_record_bytes((struct orderly_bytes){NULL, 0}, (struct orderly_bytes){data, size});
-    prepare(&fixture, "cat > $DIR/value; cksum < $DIR/value > $DIR/sum; test $(wc -c < $DIR/value) = 3000001");
-    start(&fixture);
-    give(&fixture, record);
+    exec_prepare(&fixture, "cat > $DIR/value; cksum < $DIR/value > $DIR/sum; test $(wc -c < $DIR/value) = 3000001");
+    exec_start(&fixture);
+    exec_give(&fixture, record);
     assert_int_equal(fake_record_wait(record, PATIENCE_S)->outcome, ORDERLY_ACK);
     {
         char path[128];
@@ -274,7 +199,7 @@ static void stdin_is_the_value_to_its_last_byte(void **state)
         assert_int_equal(memcmp(data, read_back, size), 0);
         free(read_back);
     }
-    end(&fixture);
+    exec_end(&fixture);
     fake_record_free(record);
     free(data);
 }
@@ -289,11 +214,11 @@ static void a_child_that_does_not_read_is_fine(void **state)
     (void)state;
     assert_non_null(data);
     record = fake_record_bytes((struct orderly_bytes){NULL, 0}, (struct orderly_bytes){data, size});
-    prepare(&fixture, "exec <&-; exit 0");
-    start(&fixture);
-    give(&fixture, record);
+    exec_prepare(&fixture, "exec <&-; exit 0");
+    exec_start(&fixture);
+    exec_give(&fixture, record);
     assert_int_equal(fake_record_wait(record, PATIENCE_S)->outcome, ORDERLY_ACK);
-    end(&fixture);
+    exec_end(&fixture);
     fake_record_free(record);
     free(data);
 }
@@ -315,10 +240,10 @@ static void the_environment_is_the_contract_and_nothing_of_ours(void **state)
     fake_record_header(record, "q\"", (struct orderly_bytes){"a\nb", 3});
     fake_record_header(record, "null", (struct orderly_bytes){NULL, 0});
     fake_record_header(record, "bin", (struct orderly_bytes){binary, 3});
-    prepare(&fixture, script);
+    exec_prepare(&fixture, script);
     fixture.options.timeout_ms = 3600000;
-    start(&fixture);
-    give(&fixture, record);
+    exec_start(&fixture);
+    exec_give(&fixture, record);
     assert_int_equal(fake_record_wait(record, PATIENCE_S)->outcome, ORDERLY_ACK);
     snprintf(command, sizeof command, "cat %s/headers %s/env", fixture.folder, fixture.folder);
     file = popen(command, "r");
@@ -342,7 +267,7 @@ static void the_environment_is_the_contract_and_nothing_of_ours(void **state)
     assert_non_null(strstr(text, "\nTRACEPARENT=00-abc-01\n"));
     assert_non_null(strstr(text, "\nPATH="));
     assert_null(strstr(text, "SECRET_OF_THE_DAEMON"));
-    end(&fixture);
+    exec_end(&fixture);
     fake_record_free(record);
 }
 
@@ -355,11 +280,11 @@ static void keys_that_are_no_text_go_as_base64_and_null_keys_not_at_all(void **s
     assert_int_equal(run("test -z \"${ORDERLY_KEY+set}${ORDERLY_KEY_BASE64+set}\"", NULL, "v")->outcome, ORDERLY_ACK);
     assert_int_equal(run("test -n \"${ORDERLY_KEY+set}\" -a -z \"$ORDERLY_KEY\"", "", "v")->outcome, ORDERLY_ACK);
     assert_int_equal(run("test -z \"${ORDERLY_VALUE_NULL+set}\"", "k", "")->outcome, ORDERLY_ACK);
-    prepare(&fixture, "test -z \"${ORDERLY_KEY+set}\" -a \"$ORDERLY_KEY_BASE64\" = YQBi");
-    start(&fixture);
-    give(&fixture, record);
+    exec_prepare(&fixture, "test -z \"${ORDERLY_KEY+set}\" -a \"$ORDERLY_KEY_BASE64\" = YQBi");
+    exec_start(&fixture);
+    exec_give(&fixture, record);
     assert_int_equal(fake_record_wait(record, PATIENCE_S)->outcome, ORDERLY_ACK);
-    end(&fixture);
+    exec_end(&fixture);
     fake_record_free(record);
 }
 
@@ -376,11 +301,12 @@ static void too_much_is_left_out_headers_first_and_named(void **state)
     large[size] = '\0';
     record = fake_record_new("k", "v");
     fake_record_header(record, "large", (struct orderly_bytes){large, size});
-    prepare(&fixture, "test \"$ORDERLY_OMITTED\" = headers -a \"$ORDERLY_KEY\" = k -a -z \"${ORDERLY_HEADERS+set}\"");
-    start(&fixture);
-    give(&fixture, record);
+    exec_prepare(&fixture,
+                 "test \"$ORDERLY_OMITTED\" = headers -a \"$ORDERLY_KEY\" = k -a -z \"${ORDERLY_HEADERS+set}\"");
+    exec_start(&fixture);
+    exec_give(&fixture, record);
     assert_int_equal(fake_record_wait(record, PATIENCE_S)->outcome, ORDERLY_ACK);
-    end(&fixture);
+    exec_end(&fixture);
     fake_record_free(record);
     assert_int_equal(run("test \"$ORDERLY_OMITTED\" = headers,key -a -z \"${ORDERLY_KEY+set}\"", large, "v")->outcome,
                      ORDERLY_ACK);
@@ -400,320 +326,6 @@ static void signals_are_as_a_program_expects_them(void **state)
                      ORDERLY_ACK);
 }
 
-/* ---- Being told to go --------------------------------------------------------------------------------- */
-
-static void at_its_deadline_it_gets_term_and_is_retried_as_timeout(void **state)
-{
-    struct orderly_record *record = fake_record_new("k", "v");
-    struct fixture fixture;
-
-    (void)state;
-    prepare(&fixture, "echo at work >&2; exec sleep 1000");
-    fixture.options.timeout_ms = 200;
-    start(&fixture);
-    give(&fixture, record);
-    assert_int_equal(fake_record_wait(record, PATIENCE_S)->outcome, ORDERLY_RETRY);
-    assert_string_equal(fake_record_wait(record, 1)->error_class, "timeout");
-    assert_string_equal(fake_record_wait(record, 1)->text, "timeout: at work");
-    end(&fixture);
-    fake_record_free(record);
-}
-
-static void who_ignores_term_is_killed_with_all_of_its_group(void **state)
-{
-    struct orderly_record *record = fake_record_new("k", "v");
-    struct fixture fixture;
-    char command[128];
-
-    (void)state;
-    prepare(&fixture, "trap '' TERM; sleep 1000 & echo $! > $DIR/pid; touch $DIR/up; while :; do sleep 1000; done");
-    fixture.options.timeout_ms = 300;
-    fixture.options.kill_grace_ms = 100;
-    start(&fixture);
-    give(&fixture, record);
-    assert_int_equal(fake_record_wait(record, PATIENCE_S)->outcome, ORDERLY_RETRY);
-    assert_string_equal(fake_record_wait(record, 1)->error_class, "timeout");
-    snprintf(command, sizeof command, "! grep -q '^State:.[RSD]' /proc/$(cat %s/pid)/status 2>/dev/null",
-             fixture.folder);
-    assert_int_equal(system(command), 0);
-    end(&fixture);
-    fake_record_free(record);
-}
-
-static void a_revoke_signals_when_its_time_is_nearly_over_and_releases(void **state)
-{
-    struct orderly_record *record = fake_record_new("k", "v");
-    struct fixture fixture;
-
-    (void)state;
-    prepare(&fixture, "touch $DIR/up; exec sleep 1000");
-    fixture.options.kill_grace_ms = 1000;
-    start(&fixture);
-    give(&fixture, record);
-    wait_for_file(&fixture, "up");
-    fake_record_cancel(record, ORDERLY_REASON_REVOKED, 1200);
-    assert_int_equal(fake_record_wait(record, PATIENCE_S)->outcome, ORDERLY_RELEASE);
-    end(&fixture);
-    fake_record_free(record);
-}
-
-static void without_a_descriptor_a_cancel_is_noticed_too(void **state)
-{
-    struct orderly_record *record = fake_record_new("k", "v");
-    struct fixture fixture;
-
-    (void)state;
-    fake_record_without_fd(record);
-    prepare(&fixture, "touch $DIR/up; exec sleep 1000");
-    start(&fixture);
-    give(&fixture, record);
-    wait_for_file(&fixture, "up");
-    fake_record_cancel(record, ORDERLY_REASON_CLOSING, 0);
-    assert_int_equal(fake_record_wait(record, PATIENCE_S)->outcome, ORDERLY_RELEASE);
-    end(&fixture);
-    fake_record_free(record);
-}
-
-static void a_long_drain_lets_it_finish_and_its_code_counts(void **state)
-{
-    struct orderly_record *record = fake_record_new("k", "v");
-    struct fixture fixture;
-
-    (void)state;
-    prepare(&fixture, "touch $DIR/up; while [ ! -e $DIR/go ]; do sleep 0.02; done; exit 65");
-    start(&fixture);
-    give(&fixture, record);
-    wait_for_file(&fixture, "up");
-    fake_record_cancel(record, ORDERLY_REASON_CLOSING, 3600000);
-    {
-        char path[128];
-
-        snprintf(path, sizeof path, "%s/go", fixture.folder);
-        fclose(fopen(path, "w"));
-    }
-    assert_int_equal(fake_record_wait(record, PATIENCE_S)->outcome, ORDERLY_DEAD_LETTER);
-    end(&fixture);
-    fake_record_free(record);
-}
-
-static void who_ends_by_itself_after_our_term_counts_by_its_code(void **state)
-{
-    struct orderly_record *record = fake_record_new("k", "v");
-    struct fixture fixture;
-
-    (void)state;
-    prepare(&fixture, "trap 'exit 0' TERM; touch $DIR/up; while :; do sleep 0.02; done");
-    start(&fixture);
-    give(&fixture, record);
-    wait_for_file(&fixture, "up");
-    fake_record_cancel(record, ORDERLY_REASON_REVOKED, 30000);
-    assert_int_equal(fake_record_wait(record, PATIENCE_S)->outcome, ORDERLY_ACK);
-    end(&fixture);
-    fake_record_free(record);
-}
-
-static void a_lost_record_gets_kill_after_lost_grace(void **state)
-{
-    struct orderly_record *record = fake_record_new("k", "v");
-    struct fixture fixture;
-
-    (void)state;
-    prepare(&fixture, "trap '' TERM; touch $DIR/up; while :; do sleep 0.02; done");
-    fixture.options.lost_grace_ms = 100;
-    start(&fixture);
-    give(&fixture, record);
-    wait_for_file(&fixture, "up");
-    fake_record_cancel(record, ORDERLY_REASON_REVOKED, 3600000);
-    fake_record_cancel(record, ORDERLY_REASON_LOST, 0); /* a later, harder reason wins */
-    assert_int_equal(fake_record_wait(record, PATIENCE_S)->outcome, ORDERLY_RELEASE);
-    end(&fixture);
-    fake_record_free(record);
-}
-
-static void another_signal_than_ours_is_a_crash_also_after_term(void **state)
-{
-    struct orderly_record *record = fake_record_new("k", "v");
-    struct fixture fixture;
-
-    (void)state;
-    prepare(&fixture, "trap 'kill -ABRT $$' TERM; touch $DIR/up; while :; do sleep 0.02; done");
-    start(&fixture);
-    give(&fixture, record);
-    wait_for_file(&fixture, "up");
-    fake_record_cancel(record, ORDERLY_REASON_REVOKED, 30000);
-    assert_int_equal(fake_record_wait(record, PATIENCE_S)->outcome, ORDERLY_RETRY);
-    assert_string_equal(fake_record_wait(record, 1)->error_class, "crash-SIGABRT");
-    end(&fixture);
-    fake_record_free(record);
-}
-
-/* ---- The handler as a whole --------------------------------------------------------------------------- */
-
-static void while_the_breaker_is_open_records_wait_and_a_cancelled_one_is_released(void **state)
-{
-    struct orderly_record *first = fake_record_new("k", "v"), *second = fake_record_new("k", "v");
-    struct od_handler_state now;
-    struct fixture fixture;
-
-    (void)state;
-    prepare(&fixture, "exit 255");
-    start(&fixture);
-    give(&fixture, first);
-    assert_int_equal(fake_record_wait(first, PATIENCE_S)->outcome, ORDERLY_HOLD);
-    give(&fixture, second);
-    fixture.handler->ops->state(fixture.handler, &now);
-    assert_int_equal(now.waiting, 1);
-    fake_record_cancel(second, ORDERLY_REASON_REVOKED, 30000);
-    assert_int_equal(fake_record_wait(second, PATIENCE_S)->outcome, ORDERLY_RELEASE);
-    fixture.handler->ops->state(fixture.handler, &now);
-    assert_int_equal(now.started, 1);
-    assert_non_null(strstr(now.text, "exit-255"));
-    end(&fixture);
-    fake_record_free(first);
-    fake_record_free(second);
-}
-
-static void resume_starts_a_stopped_handler_again(void **state)
-{
-    struct orderly_record *first = fake_record_new("k", "v"), *second = fake_record_new("k", "v");
-    struct fixture fixture;
-
-    (void)state;
-    prepare(&fixture, "test -e $DIR/once || { touch $DIR/once; exit 255; }");
-    start(&fixture);
-    give(&fixture, first);
-    assert_int_equal(fake_record_wait(first, PATIENCE_S)->outcome, ORDERLY_HOLD);
-    give(&fixture, second);
-    fixture.handler->ops->resume(fixture.handler);
-    assert_int_equal(fake_record_wait(second, PATIENCE_S)->outcome, ORDERLY_ACK);
-    end(&fixture);
-    fake_record_free(first);
-    fake_record_free(second);
-}
-
-static void an_open_breaker_lets_one_through_after_a_while(void **state)
-{
-    struct orderly_record *first = fake_record_new("k", "v"), *second = fake_record_new("k", "v");
-    struct fixture fixture;
-
-    (void)state;
-    prepare(&fixture, "test -e $DIR/once || { touch $DIR/once; exit 78; }");
-    start(&fixture);
-    give(&fixture, first);
-    assert_int_equal(fake_record_wait(first, PATIENCE_S)->outcome, ORDERLY_HOLD);
-    give(&fixture, second);
-    assert_int_equal(fake_record_wait(second, PATIENCE_S)->outcome, ORDERLY_ACK);
-    end(&fixture);
-    fake_record_free(first);
-    fake_record_free(second);
-}
-
-static void a_command_that_is_gone_later_is_a_handler_fault(void **state)
-{
-    struct orderly_record *record = fake_record_new("k", "v");
-    struct fixture fixture;
-    char path[128];
-    FILE *file;
-
-    (void)state;
-    prepare(&fixture, "unused");
-    snprintf(path, sizeof path, "%s/program", fixture.folder);
-    file = fopen(path, "w");
-    assert_non_null(file);
-    fputs("#!/bin/sh\nexit 0\n", file);
-    fclose(file);
-    assert_int_equal(chmod(path, 0755), 0);
-    od_words_fini(&fixture.options.command);
-    assert_true(od_words_add(&fixture.options.command, path));
-    start(&fixture);
-    assert_int_equal(unlink(path), 0);
-    give(&fixture, record);
-    assert_int_equal(fake_record_wait(record, PATIENCE_S)->outcome, ORDERLY_HOLD);
-    assert_string_equal(fake_record_wait(record, 1)->error_class, "not-started");
-    end(&fixture);
-    fake_record_free(record);
-}
-
-static void a_command_that_does_not_exist_is_refused_at_the_start(void **state)
-{
-    struct orderly_error error = ORDERLY_ERROR_INIT;
-    struct fixture fixture;
-
-    (void)state;
-    prepare(&fixture, "unused");
-    od_words_fini(&fixture.options.command);
-    assert_true(od_words_add(&fixture.options.command, "no-such-program-of-orderly"));
-    assert_int_equal(od_exec_new(&fixture.options, &fixture.handler, &error), ORDERLY_CONFIG);
-    assert_non_null(strstr(error.text, "no-such-program-of-orderly"));
-    fixture.handler = NULL;
-    end(&fixture);
-}
-
-static void no_more_run_at_once_than_allowed_and_all_end(void **state)
-{
-    enum { COUNT = 60 };
-    struct orderly_record *records[COUNT];
-    struct fixture fixture;
-
-    (void)state;
-    prepare(&fixture, "mkdir $DIR/$$ || exit 65; n=$(ls $DIR | wc -l); rmdir $DIR/$$; test $n -le 4 || exit 100");
-    fixture.options.max_in_flight = 4;
-    start(&fixture);
-    for (int i = 0; i < COUNT; i++) {
-        records[i] = fake_record_new("k", "v");
-        give(&fixture, records[i]);
-    }
-    for (int i = 0; i < COUNT; i++) {
-        assert_int_equal(fake_record_wait(records[i], PATIENCE_S)->outcome, ORDERLY_ACK);
-    }
-    end(&fixture);
-    for (int i = 0; i < COUNT; i++) {
-        assert_int_equal(fake_record_references(records[i]), 0);
-        fake_record_free(records[i]);
-    }
-}
-
-static void freeing_it_kills_what_runs_and_releases_all(void **state)
-{
-    struct orderly_record *running = fake_record_new("k", "v"), *waiting = fake_record_new("k", "v");
-    struct fixture fixture;
-
-    (void)state;
-    prepare(&fixture, "touch $DIR/up; exec sleep 1000");
-    fixture.options.max_in_flight = 1;
-    start(&fixture);
-    give(&fixture, running);
-    give(&fixture, waiting);
-    wait_for_file(&fixture, "up");
-    fixture.handler->ops->close(fixture.handler);
-    assert_int_equal(fake_record_wait(waiting, PATIENCE_S)->outcome, ORDERLY_RELEASE);
-    assert_false(fake_record_is_settled(running));
-    end(&fixture);
-    assert_int_equal(fake_record_wait(running, 1)->outcome, ORDERLY_RELEASE);
-    fake_record_free(running);
-    fake_record_free(waiting);
-}
-
-static void outcomes_after_the_partition_has_gone_are_counted(void **state)
-{
-    struct orderly_record *record = fake_record_new("k", "v");
-    struct od_handler_state now;
-    struct fixture fixture;
-
-    (void)state;
-    fake_record_stale(record);
-    prepare(&fixture, "exit 0");
-    start(&fixture);
-    give(&fixture, record);
-    fake_record_wait(record, PATIENCE_S);
-    do {
-        fixture.handler->ops->state(fixture.handler, &now);
-    } while (now.running > 0);
-    assert_int_equal(now.late, 1);
-    end(&fixture);
-    fake_record_free(record);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -729,22 +341,6 @@ int main(void)
         cmocka_unit_test(keys_that_are_no_text_go_as_base64_and_null_keys_not_at_all),
         cmocka_unit_test(too_much_is_left_out_headers_first_and_named),
         cmocka_unit_test(signals_are_as_a_program_expects_them),
-        cmocka_unit_test(at_its_deadline_it_gets_term_and_is_retried_as_timeout),
-        cmocka_unit_test(who_ignores_term_is_killed_with_all_of_its_group),
-        cmocka_unit_test(a_revoke_signals_when_its_time_is_nearly_over_and_releases),
-        cmocka_unit_test(without_a_descriptor_a_cancel_is_noticed_too),
-        cmocka_unit_test(a_long_drain_lets_it_finish_and_its_code_counts),
-        cmocka_unit_test(who_ends_by_itself_after_our_term_counts_by_its_code),
-        cmocka_unit_test(a_lost_record_gets_kill_after_lost_grace),
-        cmocka_unit_test(another_signal_than_ours_is_a_crash_also_after_term),
-        cmocka_unit_test(while_the_breaker_is_open_records_wait_and_a_cancelled_one_is_released),
-        cmocka_unit_test(resume_starts_a_stopped_handler_again),
-        cmocka_unit_test(an_open_breaker_lets_one_through_after_a_while),
-        cmocka_unit_test(a_command_that_is_gone_later_is_a_handler_fault),
-        cmocka_unit_test(a_command_that_does_not_exist_is_refused_at_the_start),
-        cmocka_unit_test(no_more_run_at_once_than_allowed_and_all_end),
-        cmocka_unit_test(freeing_it_kills_what_runs_and_releases_all),
-        cmocka_unit_test(outcomes_after_the_partition_has_gone_are_counted),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
