@@ -74,6 +74,7 @@ function(od_application)
   endif()
   if(sources)
     add_library(od_app STATIC ${sources})
+    od_page(od_app)
     target_include_directories(od_app PUBLIC ${CMAKE_SOURCE_DIR}/include ${CMAKE_SOURCE_DIR}/src)
     target_compile_definitions(od_app PRIVATE _GNU_SOURCE ORDERLY_VERSION="${PROJECT_VERSION}")
     target_link_libraries(od_app PRIVATE od_options PUBLIC orderly_static PkgConfig::CURL PkgConfig::MICROHTTPD

@@ -77,8 +77,8 @@ static void free_dead(struct exec *exec)
 
 static void say_end(const struct exec *exec, const struct od_verdict *verdict, const struct orderly_record *record)
 {
-    if (od_log_level() >= ORDERLY_LOG_DEBUG) {
-        od_log_debug("handler", "%s: %s/%d/%lld: %s%s%s%s%s", exec->options->name, orderly_record_topic(record),
+    if (od_say_level() >= ORDERLY_LOG_DEBUG) {
+        od_say_debug("handler", "%s: %s/%d/%lld: %s%s%s%s%s", exec->options->name, orderly_record_topic(record),
                      (int)orderly_record_partition(record), (long long)orderly_record_offset(record),
                      od_outcome_name(verdict->outcome), verdict->error_class[0] != '\0' ? " " : "",
                      verdict->error_class, verdict->text[0] != '\0' ? ": " : "", verdict->text);

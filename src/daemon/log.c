@@ -22,7 +22,7 @@ static atomic_int log_format = OD_LOG_TEXT;
 static atomic_int log_level = ORDERLY_LOG_INFO;
 static atomic_ullong log_missed;
 
-void od_log_format_set(enum od_log_format format)
+void od_say_format_set(enum od_say_format format)
 {
     if (format == OD_LOG_AUTO) {
         format = isatty(atomic_load(&log_fd)) ? OD_LOG_TEXT : OD_LOG_JSON;
@@ -30,23 +30,23 @@ void od_log_format_set(enum od_log_format format)
     atomic_store(&log_format, (int)format);
 }
 
-void od_log_level_set(enum orderly_log_level level)
+void od_say_level_set(enum orderly_log_level level)
 {
     atomic_store(&log_level, (int)level);
 }
 
-enum orderly_log_level od_log_level(void)
+enum orderly_log_level od_say_level(void)
 {
     return (enum orderly_log_level)atomic_load(&log_level);
 }
 
-bool od_log_format_parse(const char *word, enum od_log_format *ret)
+bool od_say_format_parse(const char *word, enum od_say_format *ret)
 {
     static const char *const words[] = {"auto", "text", "json"};
 
     for (int i = 0; i < 3; i++) {
         if (strcmp(word, words[i]) == 0) {
-            *ret = (enum od_log_format)i;
+            *ret = (enum od_say_format)i;
             return true;
         }
     }
@@ -61,7 +61,7 @@ static const char *level_name(int level)
                                           : "debug";
 }
 
-bool od_log_level_parse(const char *word, enum orderly_log_level *ret)
+bool od_say_level_parse(const char *word, enum orderly_log_level *ret)
 {
     static const enum orderly_log_level levels[] = {ORDERLY_LOG_ERROR, ORDERLY_LOG_WARNING, ORDERLY_LOG_INFO,
                                                     ORDERLY_LOG_DEBUG};
@@ -75,7 +75,7 @@ bool od_log_level_parse(const char *word, enum orderly_log_level *ret)
     return false;
 }
 
-void od_log_fd_set(int fd)
+void od_say_fd_set(int fd)
 {
     atomic_store(&log_fd, fd);
 }
@@ -166,7 +166,7 @@ static void emit(int level, const char *area, const char *text)
     od_bytes_fini(&line);
 }
 
-void od_log_line(int level, const char *area, const char *text)
+void od_say_line(int level, const char *area, const char *text)
 {
     unsigned long long missed;
 
@@ -183,7 +183,7 @@ void od_log_line(int level, const char *area, const char *text)
     emit(level, area != NULL && area[0] != '\0' ? area : "orderly", text);
 }
 
-void od_log(int level, const char *area, const char *format, ...)
+void od_say(int level, const char *area, const char *format, ...)
 {
     char text[LINE_MAX_BYTES];
     va_list list;
@@ -194,5 +194,5 @@ void od_log(int level, const char *area, const char *format, ...)
     va_start(list, format);
     vsnprintf(text, sizeof text, format, list);
     va_end(list);
-    od_log_line(level, area, text);
+    od_say_line(level, area, text);
 }

@@ -15,23 +15,23 @@
 
 #include "orderly/orderly.h"
 
-enum od_log_format { OD_LOG_AUTO, OD_LOG_TEXT, OD_LOG_JSON };
+enum od_say_format { OD_LOG_AUTO, OD_LOG_TEXT, OD_LOG_JSON };
 
 /* AUTO: text when stderr is a terminal, else JSON. Before any of these: text, info. */
-void od_log_format_set(enum od_log_format);
-void od_log_level_set(enum orderly_log_level);
-enum orderly_log_level od_log_level(void);
+void od_say_format_set(enum od_say_format);
+void od_say_level_set(enum orderly_log_level);
+enum orderly_log_level od_say_level(void);
 /* False when the word is none. */
-bool od_log_format_parse(const char *word, enum od_log_format *ret);
-bool od_log_level_parse(const char *word, enum orderly_log_level *ret);
+bool od_say_format_parse(const char *word, enum od_say_format *ret);
+bool od_say_level_parse(const char *word, enum orderly_log_level *ret);
 /* Where lines go; 2 at first. For tests. */
-void od_log_fd_set(int fd);
+void od_say_fd_set(int fd);
 
-void od_log_line(int level, const char *area, const char *text);
-__attribute__((format(printf, 3, 4))) void od_log(int level, const char *area, const char *format, ...);
-#define od_log_error(area, ...) od_log(ORDERLY_LOG_ERROR, area, __VA_ARGS__)
-#define od_log_warning(area, ...) od_log(ORDERLY_LOG_WARNING, area, __VA_ARGS__)
-#define od_log_info(area, ...) od_log(ORDERLY_LOG_INFO, area, __VA_ARGS__)
-#define od_log_debug(area, ...) od_log(ORDERLY_LOG_DEBUG, area, __VA_ARGS__)
+void od_say_line(int level, const char *area, const char *text);
+__attribute__((format(printf, 3, 4))) void od_say(int level, const char *area, const char *format, ...);
+#define od_say_error(area, ...) od_say(ORDERLY_LOG_ERROR, area, __VA_ARGS__)
+#define od_say_warning(area, ...) od_say(ORDERLY_LOG_WARNING, area, __VA_ARGS__)
+#define od_say_info(area, ...) od_say(ORDERLY_LOG_INFO, area, __VA_ARGS__)
+#define od_say_debug(area, ...) od_say(ORDERLY_LOG_DEBUG, area, __VA_ARGS__)
 
 #endif

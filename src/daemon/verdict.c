@@ -46,7 +46,7 @@ bool od_verdict_settle(const struct od_verdict *verdict, struct orderly_record *
     settlement.error_text = verdict->text[0] != '\0' ? verdict->text : NULL;
     err = orderly_settle(record, &settlement);
     if (err != ORDERLY_OK && err != ORDERLY_STALE) {
-        od_log_error("handler", "%s/%" PRId32 "/%" PRId64 " could not be settled: %s", orderly_record_topic(record),
+        od_say_error("handler", "%s/%" PRId32 "/%" PRId64 " could not be settled: %s", orderly_record_topic(record),
                      orderly_record_partition(record), orderly_record_offset(record), orderly_strerror(err));
     }
     orderly_record_unref(record);
@@ -56,7 +56,7 @@ bool od_verdict_settle(const struct od_verdict *verdict, struct orderly_record *
 static void say_opened(const struct od_verdict *verdict, const struct od_breaker *breaker, const char *name,
                        int64_t now_ms)
 {
-    od_log_error(
+    od_say_error(
         "handler", "%s is at fault (%s%s%s): records are held, no attempt is spent, the next try is in %" PRId64 " ms",
         name, verdict->error_class, verdict->text[0] != '\0' ? ": " : "", verdict->text, breaker->until_ms - now_ms);
 }
@@ -66,7 +66,7 @@ void od_verdict_tell(const struct od_verdict *verdict, struct od_breaker *breake
     switch (verdict->blame) {
     case OD_BLAME_NONE:
         if (od_breaker_good(breaker, now_ms)) {
-            od_log_info("handler", "%s works again", name);
+            od_say_info("handler", "%s works again", name);
         }
         break;
     case OD_BLAME_NEUTRAL:
@@ -84,13 +84,13 @@ void od_verdict_tell(const struct od_verdict *verdict, struct od_breaker *breake
         break;
     case OD_BLAME_BUSY:
         if (breaker->state != OD_BREAKER_THROTTLED) {
-            od_log_warning("handler", "%s asks for a pause (%s)", name, verdict->error_class);
+            od_say_warning("handler", "%s asks for a pause (%s)", name, verdict->error_class);
         }
         od_breaker_throttle(breaker, now_ms, verdict->pause_ms);
         break;
     case OD_BLAME_STOP:
         if (breaker->state != OD_BREAKER_STOPPED) {
-            od_log_error("handler", "%s asked not to be run again (%s%s%s): stopped until `orderly resume`", name,
+            od_say_error("handler", "%s asked not to be run again (%s%s%s): stopped until `orderly resume`", name,
                          verdict->error_class, verdict->text[0] != '\0' ? ": " : "", verdict->text);
         }
         od_breaker_stop(breaker);

@@ -1,0 +1,10 @@
+# The status page is one file, web/status.html, and travels inside the program: as a header of bytes.
+function(od_page target)
+  set(source ${CMAKE_SOURCE_DIR}/web/status.html)
+  set(header ${CMAKE_BINARY_DIR}/generated/daemon/page_data.h)
+  set_property(DIRECTORY ${CMAKE_SOURCE_DIR} APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${source})
+  file(READ ${source} bytes HEX)
+  string(REGEX REPLACE "([0-9a-f][0-9a-f])" "0x\\1," bytes "${bytes}")
+  file(CONFIGURE OUTPUT ${header} CONTENT "/* web/status.html */\nstatic const unsigned char PAGE[] = {@bytes@};\n" @ONLY)
+  target_include_directories(${target} PRIVATE ${CMAKE_BINARY_DIR}/generated)
+endfunction()

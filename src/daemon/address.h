@@ -1,0 +1,17 @@
+/* Where the admin listener listens: host:port or unix:/path, as a socket that listens. */
+#ifndef OD_DAEMON_ADDRESS_H
+#define OD_DAEMON_ADDRESS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "orderly/orderly.h"
+
+/*
+ * Listens there. `moves`: when the port is taken, the next free one of a hundred. `actual` becomes the address as a client
+ * names it. Errors: CONFIG (no such address, or it is taken), LIMIT.
+ */
+enum orderly_err od_address_listen(const char *listen, bool moves, int *ret_fd, char *actual, size_t size,
+                                   struct orderly_error *);
+
+#endif

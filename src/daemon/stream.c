@@ -1,0 +1,14 @@
+/* The stream handler: still to come. */
+#include <stdio.h>
+
+#include "daemon/handler.h"
+
+enum orderly_err od_stream_new(const struct od_handler_options *options, struct od_handler **ret,
+                               struct orderly_error *error)
+{
+    (void)options;
+    (void)ret;
+    error->code = ORDERLY_UNSUPPORTED;
+    snprintf(error->text, sizeof error->text, "the stream handler is not built yet");
+    return ORDERLY_UNSUPPORTED;
+}
