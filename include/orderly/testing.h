@@ -30,17 +30,23 @@ enum orderly_request {
 };
 
 /* Starts `brokers` (1 to 16) on loopback ports. The caller frees it. Errors: NOMEM, INVALID, KAFKA. */
-ORDERLY_CHECKED enum orderly_err orderly_broker_new(int brokers, struct orderly_broker **ret, struct orderly_error *error);
+ORDERLY_CHECKED enum orderly_err orderly_broker_new(int brokers, struct orderly_broker **ret,
+                                                    struct orderly_error *error);
 /* The value for kafka.bootstrap.servers; borrowed. */
 ORDERLY_API const char *orderly_broker_bootstrap(const struct orderly_broker *);
 /* Errors: INVALID, KAFKA. */
-ORDERLY_CHECKED enum orderly_err orderly_broker_create_topic(struct orderly_broker *, const char *topic, int partitions);
+ORDERLY_CHECKED enum orderly_err orderly_broker_create_topic(struct orderly_broker *, const char *topic,
+                                                             int partitions);
 /* Writes one record and waits until it is stored. partition -1: by key. Errors: KAFKA, TIMEOUT. */
 ORDERLY_CHECKED enum orderly_err orderly_broker_produce(struct orderly_broker *, const char *topic, int32_t partition,
                                                         struct orderly_bytes key, struct orderly_bytes value,
                                                         const struct orderly_header *headers, size_t header_count);
 /* The next `times` requests of this kind fail with this Kafka error code (-195: the connection drops). */
-ORDERLY_CHECKED enum orderly_err orderly_broker_fail(struct orderly_broker *, enum orderly_request, int kafka_error, int times);
+ORDERLY_CHECKED enum orderly_err orderly_broker_fail(struct orderly_broker *, enum orderly_request, int kafka_error,
+                                                     int times);
+/* Listens on this loopback port too, and names it to clients (one broker only). Errors: INVALID, KAFKA (the port is taken). */
+ORDERLY_CHECKED enum orderly_err orderly_broker_listen(struct orderly_broker *, uint16_t port,
+                                                       struct orderly_error *error);
 /* Broker 1.. goes away / comes back. */
 ORDERLY_CHECKED enum orderly_err orderly_broker_down(struct orderly_broker *, int broker);
 ORDERLY_CHECKED enum orderly_err orderly_broker_up(struct orderly_broker *, int broker);

@@ -7,12 +7,14 @@
 #include <librdkafka/rdkafka.h>
 #include <librdkafka/rdkafka_mock.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 #include "base/error.h"
 #include "base/text.h"
+#include "kafka/broker_relay.h"
 #include "kafka/deliver.h"
 #include "orderly/testing.h"
 
@@ -24,6 +26,7 @@ struct orderly_broker {
     rd_kafka_t *carrier;
     rd_kafka_mock_cluster_t *cluster;
     rd_kafka_t *producer;
+    struct od_relay *relay; /* NULL: none */
     char *bootstrap;
     int brokers;
     /* Producing; the cluster has locks of its own. */
@@ -71,6 +74,7 @@ void orderly_broker_free(struct orderly_broker *broker)
         rd_kafka_purge(broker->producer, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT);
         rd_kafka_destroy(broker->producer);
     }
+    od_relay_stop(broker->relay);
     if (broker->cluster) {
         rd_kafka_mock_cluster_destroy(broker->cluster);
     }
@@ -123,6 +127,31 @@ done:
 const char *orderly_broker_bootstrap(const struct orderly_broker *broker)
 {
     return broker ? broker->bootstrap : NULL;
+}
+
+enum orderly_err orderly_broker_listen(struct orderly_broker *broker, uint16_t port, struct orderly_error *error)
+{
+    od_error_clear(error);
+    if (!broker || !port || broker->brokers != 1 || broker->relay) {
+        return od_fail(error, ORDERLY_INVALID, "one broker, not listening yet, and a port from 1 to 65535 are needed");
+    }
+    const char *colon = strrchr(rd_kafka_mock_cluster_bootstraps(broker->cluster), ':');
+    int64_t target = 0;
+    char *bootstrap = malloc(32);
+    if (!bootstrap || !colon || !od_text_to_i64(colon + 1, 1, UINT16_MAX, &target)) {
+        free(bootstrap);
+        return od_fail(error, bootstrap ? ORDERLY_KAFKA : ORDERLY_NOMEM, "the broker's own port is not known");
+    }
+    enum orderly_err err = od_relay_start(port, (uint16_t)target, &broker->relay, error);
+    if (err) {
+        free(bootstrap);
+        return err;
+    }
+    rd_kafka_mock_broker_set_host_port(broker->cluster, 1, "127.0.0.1", port);
+    snprintf(bootstrap, 32, "127.0.0.1:%u", port);
+    free(broker->bootstrap);
+    broker->bootstrap = bootstrap;
+    return ORDERLY_OK;
 }
 
 enum orderly_err orderly_broker_create_topic(struct orderly_broker *broker, const char *topic, int partitions)

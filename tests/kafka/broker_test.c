@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -17,13 +18,11 @@ static struct orderly_bytes bytes(const char *text)
     return (struct orderly_bytes){text, strlen(text)};
 }
 
-static rd_kafka_t *consumer_of(
-    const struct orderly_broker *broker, const char *topic, int32_t partition)
+static rd_kafka_t *consumer_of(const struct orderly_broker *broker, const char *topic, int32_t partition)
 {
     char text[256];
     rd_kafka_conf_t *conf = rd_kafka_conf_new();
-    rd_kafka_conf_set(
-        conf, "bootstrap.servers", orderly_broker_bootstrap(broker), text, sizeof text);
+    rd_kafka_conf_set(conf, "bootstrap.servers", orderly_broker_bootstrap(broker), text, sizeof text);
     rd_kafka_conf_set(conf, "group.id", "test", text, sizeof text);
     rd_kafka_t *rk = rd_kafka_new(RD_KAFKA_CONSUMER, conf, text, sizeof text);
     assert_non_null(rk);
@@ -42,12 +41,8 @@ static void stores_what_was_produced_byte_for_byte(void **state)
     assert_int_equal(orderly_broker_create_topic(broker, "ward", 3), ORDERLY_OK);
     struct orderly_header headers[] = {{"a", bytes("1")}, {"a", null_bytes}};
     struct orderly_bytes value = {"x\0y", 3};
-    assert_int_equal(
-        orderly_broker_produce(broker, "ward", 2, bytes("key"), value, headers, 2),
-        ORDERLY_OK);
-    assert_int_equal(
-        orderly_broker_produce(broker, "ward", 2, null_bytes, null_bytes, NULL, 0),
-        ORDERLY_OK);
+    assert_int_equal(orderly_broker_produce(broker, "ward", 2, bytes("key"), value, headers, 2), ORDERLY_OK);
+    assert_int_equal(orderly_broker_produce(broker, "ward", 2, null_bytes, null_bytes, NULL, 0), ORDERLY_OK);
 
     rd_kafka_t *rk = consumer_of(broker, "ward", 2);
     rd_kafka_message_t *message = rd_kafka_consumer_poll(rk, 10000);
@@ -81,8 +76,7 @@ static void refuses_what_makes_no_sense(void **state)
     assert_int_equal(orderly_broker_create_topic(broker, "", 1), ORDERLY_INVALID);
     assert_int_equal(orderly_broker_create_topic(broker, "t", 0), ORDERLY_INVALID);
     assert_int_equal(orderly_broker_down(broker, 2), ORDERLY_INVALID);
-    assert_int_equal(
-        orderly_broker_fail(broker, ORDERLY_REQUEST_PRODUCE, 7, 0), ORDERLY_INVALID);
+    assert_int_equal(orderly_broker_fail(broker, ORDERLY_REQUEST_PRODUCE, 7, 0), ORDERLY_INVALID);
     orderly_broker_free(broker);
     orderly_broker_free(NULL);
 }
@@ -94,21 +88,13 @@ static void an_injected_error_reaches_the_client(void **state)
     assert_int_equal(orderly_broker_new(1, &broker, NULL), ORDERLY_OK);
     assert_int_equal(orderly_broker_create_topic(broker, "ward", 1), ORDERLY_OK);
     /* Permanent for the producer: the record is refused, and the next one is not. */
-    assert_int_equal(orderly_broker_fail(broker, ORDERLY_REQUEST_PRODUCE,
-                         RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE, 1),
-        ORDERLY_OK);
-    assert_int_equal(
-        orderly_broker_produce(broker, "ward", 0, null_bytes, bytes("a"), NULL, 0),
-        ORDERLY_KAFKA);
-    assert_int_equal(
-        orderly_broker_produce(broker, "ward", 0, null_bytes, bytes("b"), NULL, 0),
-        ORDERLY_OK);
+    assert_int_equal(orderly_broker_fail(broker, ORDERLY_REQUEST_PRODUCE, RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE, 1),
+                     ORDERLY_OK);
+    assert_int_equal(orderly_broker_produce(broker, "ward", 0, null_bytes, bytes("a"), NULL, 0), ORDERLY_KAFKA);
+    assert_int_equal(orderly_broker_produce(broker, "ward", 0, null_bytes, bytes("b"), NULL, 0), ORDERLY_OK);
     /* A dropped connection is tried again by the producer itself. */
-    assert_int_equal(
-        orderly_broker_fail(broker, ORDERLY_REQUEST_PRODUCE, -195, 1), ORDERLY_OK);
-    assert_int_equal(
-        orderly_broker_produce(broker, "ward", 0, null_bytes, bytes("c"), NULL, 0),
-        ORDERLY_OK);
+    assert_int_equal(orderly_broker_fail(broker, ORDERLY_REQUEST_PRODUCE, -195, 1), ORDERLY_OK);
+    assert_int_equal(orderly_broker_produce(broker, "ward", 0, null_bytes, bytes("c"), NULL, 0), ORDERLY_OK);
     orderly_broker_free(broker);
 }
 
@@ -120,9 +106,37 @@ static void a_broker_that_was_down_takes_records_again(void **state)
     assert_int_equal(orderly_broker_create_topic(broker, "ward", 1), ORDERLY_OK);
     assert_int_equal(orderly_broker_down(broker, 1), ORDERLY_OK);
     assert_int_equal(orderly_broker_up(broker, 1), ORDERLY_OK);
-    assert_int_equal(
-        orderly_broker_produce(broker, "ward", 0, null_bytes, bytes("a"), NULL, 0),
-        ORDERLY_OK);
+    assert_int_equal(orderly_broker_produce(broker, "ward", 0, null_bytes, bytes("a"), NULL, 0), ORDERLY_OK);
+    orderly_broker_free(broker);
+}
+
+static void it_listens_on_a_port_that_was_asked_for(void **state)
+{
+    (void)state;
+    struct orderly_broker *broker = NULL, *other = NULL;
+    struct orderly_error error = ORDERLY_ERROR_INIT;
+    assert_int_equal(orderly_broker_new(1, &broker, NULL), ORDERLY_OK);
+    assert_int_equal(orderly_broker_create_topic(broker, "ward", 1), ORDERLY_OK);
+    uint16_t port = 19850;
+    while (orderly_broker_listen(broker, port, &error) != ORDERLY_OK) {
+        assert_int_equal(error.code, ORDERLY_KAFKA); /* taken by somebody else */
+        assert_true(++port < 19950);
+    }
+    char expected[32];
+    snprintf(expected, sizeof expected, "127.0.0.1:%u", port);
+    assert_string_equal(orderly_broker_bootstrap(broker), expected);
+    assert_int_equal(orderly_broker_produce(broker, "ward", 0, null_bytes, bytes("through"), NULL, 0), ORDERLY_OK);
+    rd_kafka_t *rk = consumer_of(broker, "ward", 0);
+    rd_kafka_message_t *message = rd_kafka_consumer_poll(rk, 10000);
+    assert_non_null(message);
+    assert_int_equal(message->err, 0);
+    assert_memory_equal(message->payload, "through", 7);
+    rd_kafka_message_destroy(message);
+    rd_kafka_destroy(rk);
+    assert_int_equal(orderly_broker_new(1, &other, NULL), ORDERLY_OK);
+    assert_int_equal(orderly_broker_listen(other, port, &error), ORDERLY_KAFKA);
+    assert_non_null(strstr(error.text, "cannot be listened on"));
+    orderly_broker_free(other);
     orderly_broker_free(broker);
 }
 
@@ -154,6 +168,7 @@ int main(void)
         cmocka_unit_test(refuses_what_makes_no_sense),
         cmocka_unit_test(an_injected_error_reaches_the_client),
         cmocka_unit_test(a_broker_that_was_down_takes_records_again),
+        cmocka_unit_test(it_listens_on_a_port_that_was_asked_for),
         cmocka_unit_test(waiting_ends_with_the_event_or_the_deadline),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
