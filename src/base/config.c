@@ -63,8 +63,7 @@ static struct entry *find(const struct orderly_config *config, const char *name)
     return NULL;
 }
 
-static enum orderly_err store(
-    struct orderly_config *config, const char *name, const char *value)
+static enum orderly_err store(struct orderly_config *config, const char *name, const char *value)
 {
     struct entry *old = find(config, name);
     struct entry entry = {old ? NULL : od_text_copy(name), od_text_copy(value)};
@@ -83,21 +82,18 @@ out_of_memory:
     return ORDERLY_NOMEM;
 }
 
-static enum orderly_err check_property(
-    const char *name, const char *value, struct orderly_error *error)
+static enum orderly_err check_property(const char *name, const char *value, struct orderly_error *error)
 {
     if (*name == '\0')
-        return od_fail(
-            error, ORDERLY_CONFIG, "kafka.: the name of a property is missing");
+        return od_fail(error, ORDERLY_CONFIG, "kafka.: the name of a property is missing");
     const char *reason = od_property_refused(name, value);
     if (reason)
-        return od_fail(error, ORDERLY_CONFIG, "kafka.%.100s%s%.60s is refused: %s", name,
-            *value ? "=" : "", value, reason);
+        return od_fail(error, ORDERLY_CONFIG, "kafka.%.100s%s%.60s is refused: %s", name, *value ? "=" : "", value,
+                       reason);
     return ORDERLY_OK;
 }
 
-static enum orderly_err check(
-    const char *name, const char *value, struct orderly_error *error)
+static enum orderly_err check(const char *name, const char *value, struct orderly_error *error)
 {
     if (!od_utf8_valid(name, strlen(name)))
         return od_fail(error, ORDERLY_CONFIG, "the name of a setting is not valid UTF-8");
@@ -106,19 +102,19 @@ static enum orderly_err check(
     const struct od_setting *row = od_setting_find(name);
     if (!row) {
         const char *meant = od_setting_suggest(name);
-        return od_fail(error, ORDERLY_CONFIG, "unknown setting \"%.100s\"%s%s%s", name,
-            meant ? "; did you mean " : "", meant ? meant : "", meant ? "?" : "");
+        return od_fail(error, ORDERLY_CONFIG, "unknown setting \"%.100s\"%s%s%s", name, meant ? "; did you mean " : "",
+                       meant ? meant : "", meant ? "?" : "");
     }
     int64_t number;
     enum orderly_err err = od_setting_parse(row, value, &number, error);
     if (!err && strcmp(name, "delivery") == 0 && number != 0)
         return od_fail(error, ORDERLY_CONFIG,
-            "delivery: transactional is reserved and not built yet; use at-least-once");
+                       "delivery: transactional is reserved and not built yet; use at-least-once");
     return err;
 }
 
-enum orderly_err orderly_config_set(struct orderly_config *config, const char *name,
-    const char *value, struct orderly_error *error)
+enum orderly_err orderly_config_set(struct orderly_config *config, const char *name, const char *value,
+                                    struct orderly_error *error)
 {
     if (!config || !name || !value)
         return od_fail(error, ORDERLY_INVALID, "config, name and value must be given");
@@ -143,8 +139,7 @@ bool od_config_is_set(const struct orderly_config *config, const char *name)
     return find(config, name) != NULL;
 }
 
-enum orderly_err orderly_config_get(
-    const struct orderly_config *config, const char *name, char *buffer, size_t size)
+enum orderly_err orderly_config_get(const struct orderly_config *config, const char *name, char *buffer, size_t size)
 {
     if (!config || !name || !buffer)
         return ORDERLY_INVALID;
@@ -158,31 +153,28 @@ enum orderly_err orderly_config_get(
     return ORDERLY_OK;
 }
 
-enum orderly_err orderly_config_callbacks(struct orderly_config *config,
-    const struct orderly_callbacks *callbacks, void *userdata)
+enum orderly_err orderly_config_callbacks(struct orderly_config *config, const struct orderly_callbacks *callbacks,
+                                          void *userdata)
 {
     /* The size is the struct of the caller's header: whole pointers after `size`. */
     if (!config || !callbacks || callbacks->size < sizeof callbacks->size)
         return ORDERLY_INVALID;
     struct orderly_callbacks full = {0};
-    memcpy(
-        &full, callbacks, callbacks->size < sizeof full ? callbacks->size : sizeof full);
+    memcpy(&full, callbacks, callbacks->size < sizeof full ? callbacks->size : sizeof full);
     full.size = sizeof full;
     config->callbacks = full;
     config->userdata = userdata;
     return ORDERLY_OK;
 }
 
-const struct orderly_callbacks *od_config_callbacks(
-    const struct orderly_config *config, void **ret_userdata)
+const struct orderly_callbacks *od_config_callbacks(const struct orderly_config *config, void **ret_userdata)
 {
     if (ret_userdata)
         *ret_userdata = config->userdata;
     return &config->callbacks;
 }
 
-bool od_config_property(const struct orderly_config *config, size_t i,
-    const char **ret_name, const char **ret_value)
+bool od_config_property(const struct orderly_config *config, size_t i, const char **ret_name, const char **ret_value)
 {
     for (size_t at = 0; at < config->entries.count; at++) {
         const struct entry *entry = &config->entries.items[at];
@@ -195,8 +187,7 @@ bool od_config_property(const struct orderly_config *config, size_t i,
     return false;
 }
 
-enum orderly_err od_config_copy(
-    const struct orderly_config *config, struct orderly_config **ret)
+enum orderly_err od_config_copy(const struct orderly_config *config, struct orderly_config **ret)
 {
     struct orderly_config *copy;
     enum orderly_err err = orderly_config_new(&copy);
@@ -218,6 +209,5 @@ bool od_config_plaintext(const struct orderly_config *config)
 {
     const char *protocol = od_config_text(config, KAFKA "security.protocol");
     const char *brokers = od_config_text(config, KAFKA "bootstrap.servers");
-    return (!protocol || od_text_equal_nocase(protocol, "plaintext")) && brokers &&
-           !od_brokers_loopback(brokers);
+    return (!protocol || od_text_equal_nocase(protocol, "plaintext")) && brokers && !od_brokers_loopback(brokers);
 }

@@ -10,8 +10,8 @@
 /* The size of the first release's struct: shorter ones are not ours to write. */
 enum { SMALLEST = offsetof(struct orderly_error, text) + 16 };
 
-static void set(struct orderly_error *error, enum orderly_err code, int kafka_code,
-    const char *format, va_list arguments)
+static void set(struct orderly_error *error, enum orderly_err code, int kafka_code, const char *format,
+                va_list arguments)
 {
     if (!error || error->size < SMALLEST)
         return;
@@ -27,8 +27,7 @@ static void set(struct orderly_error *error, enum orderly_err code, int kafka_co
         error->text[od_utf8_cut(error->text, room - 1, room - 1)] = '\0';
 }
 
-enum orderly_err od_fail(
-    struct orderly_error *error, enum orderly_err code, const char *format, ...)
+enum orderly_err od_fail(struct orderly_error *error, enum orderly_err code, const char *format, ...)
 {
     va_list arguments;
     va_start(arguments, format);
@@ -37,8 +36,8 @@ enum orderly_err od_fail(
     return code;
 }
 
-enum orderly_err od_fail_kafka(struct orderly_error *error, enum orderly_err code,
-    int kafka_code, const char *format, ...)
+enum orderly_err od_fail_kafka(struct orderly_error *error, enum orderly_err code, int kafka_code, const char *format,
+                               ...)
 {
     va_list arguments;
     va_start(arguments, format);
@@ -69,10 +68,9 @@ const char *orderly_strerror(enum orderly_err code)
 }
 
 #define TEXT_OF(x) #x
-#define TEXT(x)    TEXT_OF(x)
+#define TEXT(x) TEXT_OF(x)
 
 const char *orderly_version(void)
 {
-    return TEXT(ORDERLY_VERSION_MAJOR) "." TEXT(ORDERLY_VERSION_MINOR) "." TEXT(
-        ORDERLY_VERSION_PATCH);
+    return TEXT(ORDERLY_VERSION_MAJOR) "." TEXT(ORDERLY_VERSION_MINOR) "." TEXT(ORDERLY_VERSION_PATCH);
 }

@@ -5,11 +5,11 @@
 #include "orderly/orderly.h"
 
 /* Sets code and text (cut at the field's size) and returns the code. `error` may be NULL, or an older, shorter struct. */
-enum orderly_err od_fail(struct orderly_error *error, enum orderly_err code,
-    const char *format, ...) __attribute__((format(printf, 3, 4)));
+enum orderly_err od_fail(struct orderly_error *error, enum orderly_err code, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 /* The same with librdkafka's code. */
-enum orderly_err od_fail_kafka(struct orderly_error *error, enum orderly_err code,
-    int kafka_code, const char *format, ...) __attribute__((format(printf, 4, 5)));
+enum orderly_err od_fail_kafka(struct orderly_error *error, enum orderly_err code, int kafka_code, const char *format,
+                               ...) __attribute__((format(printf, 4, 5)));
 /* Makes it "ok". */
 void od_error_clear(struct orderly_error *error);
 

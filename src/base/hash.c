@@ -25,8 +25,7 @@ static uint64_t read64(const uint8_t *p)
 
 static uint64_t read32(const uint8_t *p)
 {
-    return (uint64_t)p[0] | (uint64_t)p[1] << 8 | (uint64_t)p[2] << 16 |
-           (uint64_t)p[3] << 24;
+    return (uint64_t)p[0] | (uint64_t)p[1] << 8 | (uint64_t)p[2] << 16 | (uint64_t)p[3] << 24;
 }
 
 static uint64_t round_of(uint64_t lane, uint64_t input)
@@ -47,8 +46,7 @@ static uint64_t stripes(const uint8_t **p, const uint8_t *end, uint64_t seed)
             lanes[i] = round_of(lanes[i], read64(*p + 8 * i));
         *p += 32;
     }
-    uint64_t hash = rotate(lanes[0], 1) + rotate(lanes[1], 7) + rotate(lanes[2], 12) +
-                    rotate(lanes[3], 18);
+    uint64_t hash = rotate(lanes[0], 1) + rotate(lanes[1], 7) + rotate(lanes[2], 12) + rotate(lanes[3], 18);
     for (unsigned i = 0; i < 4; i++)
         hash = merge(hash, lanes[i]);
     return hash;

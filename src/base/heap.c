@@ -21,8 +21,7 @@ void od_heap_fini(struct od_heap *heap)
 bool od_heap_reserve(struct od_heap *heap, size_t want)
 {
     if (want > heap->room)
-        heap->entries =
-            od_vec_grow(heap->entries, &heap->room, want, sizeof *heap->entries);
+        heap->entries = od_vec_grow(heap->entries, &heap->room, want, sizeof *heap->entries);
     return want <= heap->room;
 }
 
@@ -57,8 +56,7 @@ static void sift_down(struct od_heap *heap, size_t hole, struct od_heap_entry en
         size_t child = hole * 2 + 1;
         if (child >= heap->count)
             break;
-        if (child + 1 < heap->count &&
-            before(&heap->entries[child + 1], &heap->entries[child]))
+        if (child + 1 < heap->count && before(&heap->entries[child + 1], &heap->entries[child]))
             child++;
         if (!before(&heap->entries[child], &entry))
             break;

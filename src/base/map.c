@@ -49,6 +49,7 @@ static bool rebuild(struct od_map *map, size_t room)
         od_map_fini(&bigger);
         return false;
     }
+    od_assert(map->room == 0 || (map->slots && map->used));
     for (size_t i = 0; i < map->room; i++) {
         if (!map->used[i])
             continue;
@@ -85,6 +86,7 @@ bool od_map_put(struct od_map *map, uint64_t key, uint64_t value)
     }
     if (!od_map_reserve(map, map->count + 1))
         return false;
+    od_assert(map->slots && map->used);
     size_t i = find(map, key);
     map->slots[i] = (struct od_map_slot){key, value};
     map->used[i] = 1;
@@ -141,8 +143,7 @@ bool od_map_remove(struct od_map *map, uint64_t key, uint64_t *ret_value)
     return true;
 }
 
-bool od_map_next(
-    const struct od_map *map, size_t *cursor, uint64_t *ret_key, uint64_t *ret_value)
+bool od_map_next(const struct od_map *map, size_t *cursor, uint64_t *ret_key, uint64_t *ret_value)
 {
     for (size_t i = *cursor; i < map->room; i++) {
         if (!map->used[i])

@@ -29,7 +29,6 @@ bool od_map_get(const struct od_map *, uint64_t key, uint64_t *ret_value);
 uint64_t *od_map_at(struct od_map *, uint64_t key);
 bool od_map_remove(struct od_map *, uint64_t key, uint64_t *ret_value);
 /* Walks in no useful order: begin with *cursor = 0; false at the end. The map must not change meanwhile. */
-bool od_map_next(
-    const struct od_map *, size_t *cursor, uint64_t *ret_key, uint64_t *ret_value);
+bool od_map_next(const struct od_map *, size_t *cursor, uint64_t *ret_key, uint64_t *ret_value);
 
 #endif

@@ -12,10 +12,8 @@ enum match { EXACT, PREFIX, SUFFIX };
 static const char commits[] =
     "Orderly commits by itself, and only what is done up to a record without a gap; see commit.interval";
 static const char code[] = "it would load or run code of others in this process";
-static const char callbacks[] =
-    "callbacks cannot be set by name; use orderly_config_callbacks()";
-static const char copies[] =
-    "a retry or dead-letter copy counts only when all in-sync replicas have it, once";
+static const char callbacks[] = "callbacks cannot be set by name; use orderly_config_callbacks()";
+static const char copies[] = "a retry or dead-letter copy counts only when all in-sync replicas have it, once";
 
 struct rule {
     const char *name;
@@ -31,8 +29,7 @@ static const struct rule refused[] = {
     {"enable.auto.offset.store", EXACT, "false", commits},
     {"offset.store.", PREFIX, NULL, commits},
     {"auto.offset.reset", EXACT, NULL, "where a new group begins is the setting `start`"},
-    {"topic.auto.offset.reset", EXACT, NULL,
-        "where a new group begins is the setting `start`"},
+    {"topic.auto.offset.reset", EXACT, NULL, "where a new group begins is the setting `start`"},
     {"enable.idempotence", EXACT, "true", copies},
     {"acks", EXACT, "all|-1", copies},
     {"request.required.acks", EXACT, "all|-1", copies},
@@ -43,8 +40,7 @@ static const struct rule refused[] = {
     {"ssl_engine_", PREFIX, NULL, code},
     {"ssl.providers", EXACT, NULL, code},
     {"sasl.kerberos.kinit.cmd", EXACT, NULL, code},
-    {"test.mock.", PREFIX, NULL,
-        "it would replace the cluster by a simulated one; for that there is `orderly broker`"},
+    {"test.mock.", PREFIX, NULL, "it would replace the cluster by a simulated one; for that there is `orderly broker`"},
     {"metadata.broker.list", EXACT, NULL, "use kafka.bootstrap.servers"},
     {"_cb", SUFFIX, NULL, callbacks},
     {"opaque", EXACT, NULL, callbacks},
@@ -53,12 +49,9 @@ static const struct rule refused[] = {
 };
 
 static const struct rule insecure[] = {
-    {"enable.ssl.certificate.verification", EXACT, "true",
-        "brokers would not be verified"},
-    {"ssl.endpoint.identification.algorithm", EXACT, "https",
-        "the names of brokers would not be verified"},
-    {"enable.sasl.oauthbearer.unsecure.jwt", EXACT, "false",
-        "tokens would not be signed"},
+    {"enable.ssl.certificate.verification", EXACT, "true", "brokers would not be verified"},
+    {"ssl.endpoint.identification.algorithm", EXACT, "https", "the names of brokers would not be verified"},
+    {"enable.sasl.oauthbearer.unsecure.jwt", EXACT, "false", "tokens would not be signed"},
 };
 
 static bool matches(const struct rule *rule, const char *name)
@@ -77,8 +70,7 @@ static bool matches(const struct rule *rule, const char *name)
 /* librdkafka reads "t", "1" and "true" alike, in any case. */
 static bool same_value(const char *word, size_t size, const char *value)
 {
-    static const char *const yes[] = {"true", "t", "1"}, *const no[] = {
-                                                             "false", "f", "0"};
+    static const char *const yes[] = {"true", "t", "1"}, *const no[] = {"false", "f", "0"};
     const char *const *set = size == 4 && memcmp(word, "true", 4) == 0    ? yes
                              : size == 5 && memcmp(word, "false", 5) == 0 ? no
                                                                           : NULL;
@@ -103,8 +95,7 @@ static bool allowed(const struct rule *rule, const char *value)
     return false;
 }
 
-static const char *reason(
-    const struct rule *rules, size_t count, const char *name, const char *value)
+static const char *reason(const struct rule *rules, size_t count, const char *name, const char *value)
 {
     for (size_t i = 0; i < count; i++)
         if (matches(&rules[i], name))
@@ -125,12 +116,11 @@ const char *od_property_insecure(const char *name, const char *value)
 bool od_property_secret(const char *name)
 {
     static const char *const exact[] = {"ssl.key.pem", "sasl.oauthbearer.config",
-        "sasl.oauthbearer.client.credentials.client.secret", "sasl.jaas.config"};
+                                        "sasl.oauthbearer.client.credentials.client.secret", "sasl.jaas.config"};
     for (size_t i = 0; i < sizeof exact / sizeof *exact; i++)
         if (strcmp(name, exact[i]) == 0)
             return true;
-    return od_text_ends(name, "password") || od_text_ends(name, "secret") ||
-           od_text_ends(name, "passphrase");
+    return od_text_ends(name, "password") || od_text_ends(name, "secret") || od_text_ends(name, "passphrase");
 }
 
 static bool loopback(const char *host, size_t size)
@@ -143,8 +133,7 @@ static bool loopback(const char *host, size_t size)
         return false;
     if (od_text_equal_nocase(name, "localhost") || strcmp(name, "::1") == 0)
         return true;
-    return size > 4 && od_text_starts(name, "127.") &&
-           strspn(name, "0123456789.") == size;
+    return size > 4 && od_text_starts(name, "127.") && strspn(name, "0123456789.") == size;
 }
 
 /* The host of "host", "host:port", "[v6]:port", "PROTOCOL://host:port". */
@@ -177,14 +166,14 @@ bool od_brokers_loopback(const char *brokers)
 
 bool od_property_same(const char *a, const char *b)
 {
-    static const char *const aliases[][2] = {
-        {"max.in.flight", "max.in.flight.requests.per.connection"},
-        {"linger.ms", "queue.buffering.max.ms"},
-        {"compression.codec", "compression.type"},
-        {"retries", "message.send.max.retries"},
-        {"delivery.timeout.ms", "message.timeout.ms"},
-        {"fetch.message.max.bytes", "max.partition.fetch.bytes"},
-        {"sasl.mechanism", "sasl.mechanisms"}, {"acks", "request.required.acks"}};
+    static const char *const aliases[][2] = {{"max.in.flight", "max.in.flight.requests.per.connection"},
+                                             {"linger.ms", "queue.buffering.max.ms"},
+                                             {"compression.codec", "compression.type"},
+                                             {"retries", "message.send.max.retries"},
+                                             {"delivery.timeout.ms", "message.timeout.ms"},
+                                             {"fetch.message.max.bytes", "max.partition.fetch.bytes"},
+                                             {"sasl.mechanism", "sasl.mechanisms"},
+                                             {"acks", "request.required.acks"}};
     if (strcmp(a, b) == 0)
         return true;
     for (size_t i = 0; i < sizeof aliases / sizeof *aliases; i++)

@@ -29,13 +29,9 @@ static inline uint64_t od_random_below(struct od_random *random, uint64_t bound)
 }
 
 /* low .. high, both included. */
-static inline int64_t od_random_between(
-    struct od_random *random, int64_t low, int64_t high)
+static inline int64_t od_random_between(struct od_random *random, int64_t low, int64_t high)
 {
-    return low >= high
-               ? low
-               : (int64_t)((uint64_t)low +
-                           od_random_below(random, (uint64_t)high - (uint64_t)low + 1));
+    return low >= high ? low : (int64_t)((uint64_t)low + od_random_below(random, (uint64_t)high - (uint64_t)low + 1));
 }
 
 /* True `thousandths` times in 1,000. */

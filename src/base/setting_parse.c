@@ -12,8 +12,7 @@
 enum { NUMBER_TEXT = 32, CHOICE_TEXT = 32 };
 
 /* A number of a row's type as text. */
-static void add_number(
-    struct od_text *text, enum orderly_setting_type type, int64_t number)
+static void add_number(struct od_text *text, enum orderly_setting_type type, int64_t number)
 {
     switch (type) {
     case ORDERLY_SETTING_DURATION:
@@ -64,9 +63,8 @@ static const char *wanted(const struct od_setting *row)
 {
     switch (row->type) {
     case ORDERLY_SETTING_DURATION:
-        return row->none
-                   ? "a duration with its unit, such as 250ms, 30s, 10m, 24h or 7d, or never"
-                   : "a duration with its unit, such as 250ms, 30s, 10m, 24h or 7d";
+        return row->none ? "a duration with its unit, such as 250ms, 30s, 10m, 24h or 7d, or never"
+                         : "a duration with its unit, such as 250ms, 30s, 10m, 24h or 7d";
     case ORDERLY_SETTING_BYTES:
         return "a size, such as 512, 64KiB, 64MiB or 1GiB";
     case ORDERLY_SETTING_PERCENT:
@@ -85,15 +83,13 @@ static const char *wanted(const struct od_setting *row)
     return "a whole number";
 }
 
-static enum orderly_err refuse(
-    const struct od_setting *row, const char *text, struct orderly_error *error)
+static enum orderly_err refuse(const struct od_setting *row, const char *text, struct orderly_error *error)
 {
-    return od_fail(
-        error, ORDERLY_CONFIG, "%s: \"%.100s\" is not %s", row->name, text, wanted(row));
+    return od_fail(error, ORDERLY_CONFIG, "%s: \"%.100s\" is not %s", row->name, text, wanted(row));
 }
 
-static enum orderly_err parse_number(const struct od_setting *row, const char *text,
-    int64_t *ret, struct orderly_error *error)
+static enum orderly_err parse_number(const struct od_setting *row, const char *text, int64_t *ret,
+                                     struct orderly_error *error)
 {
     char low[NUMBER_TEXT], high[NUMBER_TEXT];
     struct od_text low_text, high_text;
@@ -109,15 +105,13 @@ static enum orderly_err parse_number(const struct od_setting *row, const char *t
     od_text_init(&high_text, high, sizeof high);
     add_number(&low_text, row->type, row->low);
     add_number(&high_text, row->type, row->high);
-    return od_fail(error, ORDERLY_CONFIG, "%s: %.100s is not within %s and %s", row->name,
-        text, low, high);
+    return od_fail(error, ORDERLY_CONFIG, "%s: %.100s is not within %s and %s", row->name, text, low, high);
 }
 
-static enum orderly_err parse_bool(const struct od_setting *row, const char *text,
-    int64_t *ret, struct orderly_error *error)
+static enum orderly_err parse_bool(const struct od_setting *row, const char *text, int64_t *ret,
+                                   struct orderly_error *error)
 {
-    static const char *const words[] = {
-        "false", "true", "no", "yes", "off", "on", "0", "1"};
+    static const char *const words[] = {"false", "true", "no", "yes", "off", "on", "0", "1"};
     for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
         if (od_text_equal_nocase(text, words[i])) {
             *ret = (int64_t)(i % 2);
@@ -152,8 +146,8 @@ static int64_t choice(const char *choices, const char *word, char meant[CHOICE_T
     return -1;
 }
 
-static enum orderly_err parse_choice(const struct od_setting *row, const char *text,
-    int64_t *ret, struct orderly_error *error)
+static enum orderly_err parse_choice(const struct od_setting *row, const char *text, int64_t *ret,
+                                     struct orderly_error *error)
 {
     char meant[CHOICE_TEXT], list[128] = "";
     int64_t place = choice(row->choices, text, meant);
@@ -170,12 +164,11 @@ static enum orderly_err parse_choice(const struct od_setting *row, const char *t
         else
             od_text_add(&words, p == last ? " or " : ", ");
     }
-    return od_fail(error, ORDERLY_CONFIG, "%s: \"%.100s\" is not %s%s%s%s", row->name,
-        text, list, *meant ? "; did you mean " : "", meant, *meant ? "?" : "");
+    return od_fail(error, ORDERLY_CONFIG, "%s: \"%.100s\" is not %s%s%s%s", row->name, text, list,
+                   *meant ? "; did you mean " : "", meant, *meant ? "?" : "");
 }
 
-static enum orderly_err parse_list(
-    const struct od_setting *row, const char *text, struct orderly_error *error)
+static enum orderly_err parse_list(const struct od_setting *row, const char *text, struct orderly_error *error)
 {
     struct od_text_list list = {0};
     int64_t place;
@@ -190,14 +183,13 @@ static enum orderly_err parse_list(
     return err;
 }
 
-enum orderly_err od_setting_parse(const struct od_setting *row, const char *text,
-    int64_t *ret_number, struct orderly_error *error)
+enum orderly_err od_setting_parse(const struct od_setting *row, const char *text, int64_t *ret_number,
+                                  struct orderly_error *error)
 {
     int64_t number = 0;
     enum orderly_err err = ORDERLY_OK;
     if (!od_utf8_valid(text, strlen(text)))
-        return od_fail(
-            error, ORDERLY_CONFIG, "%s: the value is not valid UTF-8", row->name);
+        return od_fail(error, ORDERLY_CONFIG, "%s: the value is not valid UTF-8", row->name);
     switch (row->type) {
     case ORDERLY_SETTING_TEXT:
         break;

@@ -13,11 +13,11 @@
 
 #define SECOND INT64_C(1000)
 #define MINUTE (60 * SECOND)
-#define HOUR   (60 * MINUTE)
-#define DAY    (24 * HOUR)
-#define KIB    INT64_C(1024)
-#define MIB    (1024 * KIB)
-#define TIB    (1024 * 1024 * MIB)
+#define HOUR (60 * MINUTE)
+#define DAY (24 * HOUR)
+#define KIB INT64_C(1024)
+#define MIB (1024 * KIB)
+#define TIB (1024 * 1024 * MIB)
 
 #define FIELD(name) offsetof(struct od_settings, name)
 

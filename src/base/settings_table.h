@@ -18,8 +18,7 @@ struct od_setting {
     bool none;         /* a duration that may be "never" or "none" */
     bool run_time, secret;
     const char *choices; /* "a|b|c"; of a LIST too: what its items may be */
-    size_t
-        field; /* where its typed value lies in struct od_settings; OD_NO_FIELD: the daemon reads it by name */
+    size_t field; /* where its typed value lies in struct od_settings; OD_NO_FIELD: the daemon reads it by name */
     const char *text, *when_met;
 };
 
@@ -34,7 +33,7 @@ const char *od_setting_suggest(const char *name);
  * Reads a value by its row's type. Numbers of all kinds give their number (OD_NEVER for "never"), booleans 0 and 1, choices their
  * place from 0; TEXT and LIST are only checked and give 0. Error CONFIG: the sentence names the setting and what it wants.
  */
-enum orderly_err od_setting_parse(const struct od_setting *, const char *text,
-    int64_t *ret_number, struct orderly_error *);
+enum orderly_err od_setting_parse(const struct od_setting *, const char *text, int64_t *ret_number,
+                                  struct orderly_error *);
 
 #endif

@@ -17,8 +17,7 @@ static size_t distance(const char *a, size_t a_size, const char *b, size_t b_siz
     for (size_t j = 0; j <= b_size; j++)
         rows[0][j] = j;
     for (size_t i = 1; i <= a_size; i++) {
-        size_t *row = rows[i % 3], *last = rows[(i + 2) % 3],
-               *last_but_one = rows[(i + 1) % 3];
+        size_t *row = rows[i % 3], *last = rows[(i + 2) % 3], *last_but_one = rows[(i + 1) % 3];
         row[0] = i;
         for (size_t j = 1; j <= b_size; j++) {
             size_t cost = a[i - 1] != b[j - 1];

@@ -36,8 +36,7 @@ void od_text_add_char(struct od_text *text, char c)
     od_text_add_bytes(text, &c, 1);
 }
 
-static void add_number(
-    struct od_text *text, uint64_t number, unsigned base, unsigned digits)
+static void add_number(struct od_text *text, uint64_t number, unsigned base, unsigned digits)
 {
     char reversed[64];
     unsigned count = 0;
@@ -85,8 +84,7 @@ void od_text_add_duration(struct od_text *text, int64_t ms)
     if (left == 0)
         od_text_add(text, "0s");
     /* Two days and less are said in hours, as people do. */
-    for (size_t i = left > 2 * units[0].ms ? 0 : 1;
-         i < sizeof units / sizeof *units && left; i++) {
+    for (size_t i = left > 2 * units[0].ms ? 0 : 1; i < sizeof units / sizeof *units && left; i++) {
         if (left < units[i].ms)
             continue;
         od_text_add_u64(text, left / units[i].ms);
@@ -143,9 +141,7 @@ bool od_text_to_i64(const char *text, int64_t low, int64_t high, int64_t *ret)
             return false;
         number = number * 10 + digit;
     }
-    int64_t value = !negative         ? (int64_t)number
-                    : number == limit ? INT64_MIN
-                                      : -(int64_t)number;
+    int64_t value = !negative ? (int64_t)number : number == limit ? INT64_MIN : -(int64_t)number;
     if (value < low || value > high)
         return false;
     *ret = value;

@@ -138,8 +138,7 @@ static bool json_scalar(struct reader *in)
             return false;
     }
     size_t size = (size_t)(in->p - begin);
-    bool word = (size == 4 && memcmp(begin, "true", 4) == 0) ||
-                (size == 5 && memcmp(begin, "false", 5) == 0);
+    bool word = (size == 4 && memcmp(begin, "true", 4) == 0) || (size == 5 && memcmp(begin, "false", 5) == 0);
     return size > 0 && (word || strchr("-0123456789", *begin));
 }
 
@@ -208,8 +207,7 @@ enum orderly_err od_text_list_parse(const char *text, struct od_text_list *ret)
     return ORDERLY_OK;
 }
 
-enum orderly_err od_text_list_copy(
-    const struct od_text_list *list, struct od_text_list *ret)
+enum orderly_err od_text_list_copy(const struct od_text_list *list, struct od_text_list *ret)
 {
     struct od_text_list copy = {0};
     if (list->count) {

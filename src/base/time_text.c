@@ -21,8 +21,7 @@ static int64_t days_of(int64_t year, int64_t month, int64_t day)
     int64_t era = (year >= 0 ? year : year - 399) / 400;
     int64_t year_of_era = year - era * 400;
     int64_t day_of_year = (153 * (month + (month > 2 ? -3 : 9)) + 2) / 5 + day - 1;
-    int64_t day_of_era =
-        year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
+    int64_t day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
     return era * 146097 + day_of_era - 719468;
 }
 
@@ -31,10 +30,8 @@ static void date_of(int64_t days, int64_t *year, int64_t *month, int64_t *day)
     days += 719468;
     int64_t era = (days >= 0 ? days : days - 146096) / 146097;
     int64_t day_of_era = days - era * 146097;
-    int64_t year_of_era =
-        (day_of_era - day_of_era / 1460 + day_of_era / 36524 - day_of_era / 146096) / 365;
-    int64_t day_of_year =
-        day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    int64_t year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36524 - day_of_era / 146096) / 365;
+    int64_t day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     int64_t march_month = (5 * day_of_year + 2) / 153;
     *day = day_of_year - (153 * march_month + 2) / 5 + 1;
     *month = march_month < 10 ? march_month + 3 : march_month - 9;
@@ -43,14 +40,12 @@ static void date_of(int64_t days, int64_t *year, int64_t *month, int64_t *day)
 
 static int64_t days_in(int64_t year, int64_t month)
 {
-    return days_of(month == 12 ? year + 1 : year, month == 12 ? 1 : month + 1, 1) -
-           days_of(year, month, 1);
+    return days_of(month == 12 ? year + 1 : year, month == 12 ? 1 : month + 1, 1) - days_of(year, month, 1);
 }
 
 void od_time_format(int64_t unix_ms, char ret[OD_TIME_TEXT_SIZE])
 {
-    const int64_t first = days_of(0, 1, 1) * DAY_MS,
-                  last = days_of(10000, 1, 1) * DAY_MS - 1;
+    const int64_t first = days_of(0, 1, 1) * DAY_MS, last = days_of(10000, 1, 1) * DAY_MS - 1;
     int64_t ms = unix_ms < first ? first : unix_ms > last ? last : unix_ms;
     int64_t days = (ms >= 0 ? ms : ms - (DAY_MS - 1)) / DAY_MS, year, month, day;
     uint64_t rest = (uint64_t)(ms - days * DAY_MS);
@@ -118,8 +113,8 @@ static bool valid_date(int64_t year, int64_t month, int64_t day)
 static bool clock_time(struct cursor *in, int64_t *ret_ms)
 {
     int64_t hour, minute, second;
-    if (!digits(in, 2, &hour) || !literal(in, ":") || !digits(in, 2, &minute) ||
-        !literal(in, ":") || !digits(in, 2, &second))
+    if (!digits(in, 2, &hour) || !literal(in, ":") || !digits(in, 2, &minute) || !literal(in, ":") ||
+        !digits(in, 2, &second))
         return false;
     /* A leap second counts as the one after it. */
     if (hour > 23 || minute > 59 || second > 60)
@@ -151,8 +146,8 @@ static bool zone(struct cursor *in, int64_t *ret_ms)
         return true;
     bool west = in->p < in->end && *in->p == '-';
     int64_t hours, minutes;
-    if (!either(in, "+-") || !digits(in, 2, &hours) || !literal(in, ":") ||
-        !digits(in, 2, &minutes) || hours > 23 || minutes > 59)
+    if (!either(in, "+-") || !digits(in, 2, &hours) || !literal(in, ":") || !digits(in, 2, &minutes) || hours > 23 ||
+        minutes > 59)
         return false;
     *ret_ms = (hours * 60 + minutes) * 60000 * (west ? -1 : 1);
     return true;
@@ -161,8 +156,8 @@ static bool zone(struct cursor *in, int64_t *ret_ms)
 static bool rfc3339(struct cursor in, int64_t *ret_unix_ms)
 {
     int64_t year, month, day, time, ms = 0, offset;
-    if (!digits(&in, 4, &year) || !literal(&in, "-") || !digits(&in, 2, &month) ||
-        !literal(&in, "-") || !digits(&in, 2, &day) || !valid_date(year, month, day))
+    if (!digits(&in, 4, &year) || !literal(&in, "-") || !digits(&in, 2, &month) || !literal(&in, "-") ||
+        !digits(&in, 2, &day) || !valid_date(year, month, day))
         return false;
     if (!either(&in, "Tt ") || !clock_time(&in, &time))
         return false;
@@ -187,32 +182,29 @@ static bool named(struct cursor *in, const char *const *names, size_t count, int
 
 static bool month_name(struct cursor *in, int64_t *ret)
 {
-    static const char *const names[] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul",
-        "Aug", "Sep", "Oct", "Nov", "Dec"};
+    static const char *const names[] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
+                                        "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
     return named(in, names, 12, ret);
 }
 
 /* The name of a day says nothing that the date does not: a wrong one is forgiven, an unknown one is not. */
 static bool day_name(struct cursor *in)
 {
-    static const char *const names[] = {"Sunday", "Monday", "Tuesday", "Wednesday",
-        "Thursday", "Friday", "Saturday", "Sun", "Mon", "Tue", "Wed", "Thu", "Fri",
-        "Sat"};
+    static const char *const names[] = {"Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday",
+                                        "Sun",    "Mon",    "Tue",     "Wed",       "Thu",      "Fri",    "Sat"};
     int64_t which;
     return named(in, names, sizeof names / sizeof *names, &which);
 }
 
 /* "Sun, 06 Nov 1994 08:49:37 GMT" and "Sunday, 06-Nov-94 08:49:37 GMT" */
-static bool date_with_comma(
-    struct cursor *in, int64_t *year, int64_t *month, int64_t *day, int64_t *time)
+static bool date_with_comma(struct cursor *in, int64_t *year, int64_t *month, int64_t *day, int64_t *time)
 {
     if (!literal(in, ", ") || !digits(in, 2, day))
         return false;
     bool old = literal(in, "-");
     if (!old && !literal(in, " "))
         return false;
-    if (!month_name(in, month) || !literal(in, old ? "-" : " ") ||
-        !digits(in, old ? 2 : 4, year))
+    if (!month_name(in, month) || !literal(in, old ? "-" : " ") || !digits(in, old ? 2 : 4, year))
         return false;
     if (old)
         *year += *year < 70 ? 2000 : 1900;
@@ -220,12 +212,10 @@ static bool date_with_comma(
 }
 
 /* "Sun Nov  6 08:49:37 1994" */
-static bool date_of_asctime(
-    struct cursor *in, int64_t *year, int64_t *month, int64_t *day, int64_t *time)
+static bool date_of_asctime(struct cursor *in, int64_t *year, int64_t *month, int64_t *day, int64_t *time)
 {
-    return literal(in, " ") && month_name(in, month) && literal(in, " ") &&
-           digits(in, literal(in, " ") ? 1 : 2, day) && literal(in, " ") &&
-           clock_time(in, time) && literal(in, " ") && digits(in, 4, year);
+    return literal(in, " ") && month_name(in, month) && literal(in, " ") && digits(in, literal(in, " ") ? 1 : 2, day) &&
+           literal(in, " ") && clock_time(in, time) && literal(in, " ") && digits(in, 4, year);
 }
 
 static bool http_date(struct cursor in, int64_t *ret_unix_ms)
@@ -234,8 +224,7 @@ static bool http_date(struct cursor in, int64_t *ret_unix_ms)
     if (!day_name(&in))
         return false;
     bool comma = in.p < in.end && *in.p == ',';
-    if (comma ? !date_with_comma(&in, &year, &month, &day, &time)
-              : !date_of_asctime(&in, &year, &month, &day, &time))
+    if (comma ? !date_with_comma(&in, &year, &month, &day, &time) : !date_of_asctime(&in, &year, &month, &day, &time))
         return false;
     if (in.p != in.end || !valid_date(year, month, day))
         return false;
@@ -280,6 +269,5 @@ bool od_time_parse_rfc3339(const void *data, size_t size, int64_t *ret_unix_ms)
 bool od_time_parse(const void *data, size_t size, int64_t record_ms, int64_t *ret_unix_ms)
 {
     struct cursor in = trimmed(data, size);
-    return whole_number(in, record_ms, ret_unix_ms) || rfc3339(in, ret_unix_ms) ||
-           http_date(in, ret_unix_ms);
+    return whole_number(in, record_ms, ret_unix_ms) || rfc3339(in, ret_unix_ms) || http_date(in, ret_unix_ms);
 }

@@ -16,8 +16,7 @@ void od_time_format(int64_t unix_ms, char ret[OD_TIME_TEXT_SIZE]);
  * Unix seconds (10), HTTP-date (the three forms of RFC 9110), delta seconds (1 to 9 digits, from `record_ms`). Blanks around
  * it are allowed; `data` needs no NUL. False: garbage.
  */
-bool od_time_parse(
-    const void *data, size_t size, int64_t record_ms, int64_t *ret_unix_ms);
+bool od_time_parse(const void *data, size_t size, int64_t record_ms, int64_t *ret_unix_ms);
 /* RFC 3339 alone. */
 bool od_time_parse_rfc3339(const void *data, size_t size, int64_t *ret_unix_ms);
 

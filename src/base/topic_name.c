@@ -12,13 +12,10 @@ static bool legal(const char *name)
     size_t size = strlen(name);
     if (size == 0 || size > LONGEST || strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
         return false;
-    return strspn(name,
-               "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-") ==
-           size;
+    return strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-") == size;
 }
 
-enum orderly_err od_topic_name(
-    const char *template, const char *topic, const char *group, char **ret)
+enum orderly_err od_topic_name(const char *template, const char *topic, const char *group, char **ret)
 {
     char buffer[LONGEST + 2];
     struct od_text name;

@@ -49,10 +49,8 @@ size_t od_utf8_cut(const void *data, size_t size, size_t limit)
         begin--;
         if ((p[begin] & 0xC0) == 0x80)
             continue;
-        return character(p + begin, size - begin) &&
-                       begin + character(p + begin, size - begin) <= limit
-                   ? limit
-                   : begin;
+        return character(p + begin, size - begin) && begin + character(p + begin, size - begin) <= limit ? limit
+                                                                                                         : begin;
     }
     return limit;
 }

@@ -29,26 +29,20 @@
 void *od_vec_grow(void *items, size_t *room, size_t want, size_t size);
 
 /* Room for `want` elements in all; false when out of memory. */
-#define od_vec_reserve(vec, want)                                                     \
-    ((want) <= (vec)->room || ((vec)->items = od_vec_grow((vec)->items, &(vec)->room, \
-                                   (want), sizeof *(vec)->items),                     \
-                                  (want) <= (vec)->room))
+#define od_vec_reserve(vec, want) \
+    ((want) <= (vec)->room ||     \
+     ((vec)->items = od_vec_grow((vec)->items, &(vec)->room, (want), sizeof *(vec)->items), (want) <= (vec)->room))
 /* Appends a copy; false when out of memory. The element expression must be an lvalue or a scalar of the element's type. */
-#define od_vec_push(vec, ...)                                      \
-    (od_vec_reserve((vec), (vec)->count + 1)                       \
-            ? ((vec)->items[(vec)->count++] = (__VA_ARGS__), true) \
-            : false)
+#define od_vec_push(vec, ...) \
+    (od_vec_reserve((vec), (vec)->count + 1) ? ((vec)->items[(vec)->count++] = (__VA_ARGS__), true) : false)
 /* Removes the last element and yields it. */
-#define od_vec_pop(vec)  (od_assert((vec)->count > 0), (vec)->items[--(vec)->count])
+#define od_vec_pop(vec) (od_assert((vec)->count > 0), (vec)->items[--(vec)->count])
 #define od_vec_last(vec) (od_assert((vec)->count > 0), &(vec)->items[(vec)->count - 1])
 /* Removes element i by moving the last one into its place: fast, changes the order. */
-#define od_vec_remove_swap(vec, i)  \
-    (od_assert((i) < (vec)->count), \
-        (void)((vec)->items[i] = (vec)->items[(vec)->count - 1]), (void)(vec)->count--)
+#define od_vec_remove_swap(vec, i) \
+    (od_assert((i) < (vec)->count), (void)((vec)->items[i] = (vec)->items[(vec)->count - 1]), (void)(vec)->count--)
 #define od_vec_clear(vec) ((void)((vec)->count = 0))
 /* Frees the array; the vec is empty again. */
-#define od_vec_fini(vec)                              \
-    (free((vec)->items), (void)((vec)->items = NULL), \
-        (void)((vec)->count = (vec)->room = 0))
+#define od_vec_fini(vec) (free((vec)->items), (void)((vec)->items = NULL), (void)((vec)->count = (vec)->room = 0))
 
 #endif

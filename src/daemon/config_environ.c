@@ -51,10 +51,10 @@ static bool find_name(const char *variable, size_t size, char ret[NAME])
 }
 
 /* What orderly itself gives to a handler is no mistake of anybody. */
-static bool inside_a_handler(char *const environ[])
+static bool inside_a_handler(char *const environment[])
 {
-    for (size_t i = 0; environ[i]; i++)
-        if (strncmp(environ[i], PREFIX "IDEMPOTENCY_KEY=", strlen(PREFIX "IDEMPOTENCY_KEY=")) == 0)
+    for (size_t i = 0; environment[i]; i++)
+        if (strncmp(environment[i], PREFIX "IDEMPOTENCY_KEY=", strlen(PREFIX "IDEMPOTENCY_KEY=")) == 0)
             return true;
     return false;
 }
@@ -95,11 +95,11 @@ static enum orderly_err set(struct od_values *values, const char *variable, size
     return err;
 }
 
-enum orderly_err od_config_environ(char *const environ[], struct od_values *values, struct orderly_error *error)
+enum orderly_err od_config_environ(char *const environment[], struct od_values *values, struct orderly_error *error)
 {
     enum orderly_err err = ORDERLY_OK;
-    for (size_t i = 0; !err && environ && environ[i]; i++) {
-        const char *variable = environ[i], *equal = strchr(variable, '=');
+    for (size_t i = 0; !err && environment && environment[i]; i++) {
+        const char *variable = environment[i], *equal = strchr(variable, '=');
         char name[NAME];
         if (!equal || equal[1] == '\0' || strncmp(variable, PREFIX, strlen(PREFIX)) != 0)
             continue;
@@ -108,7 +108,7 @@ enum orderly_err od_config_environ(char *const environ[], struct od_values *valu
             continue;
         if (find_name(variable + prefix, size - prefix, name))
             err = set(values, variable, size, name, equal + 1, error);
-        else if (!inside_a_handler(environ))
+        else if (!inside_a_handler(environment))
             err = note(values, variable, size, name);
     }
     return err;

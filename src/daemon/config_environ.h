@@ -5,6 +5,6 @@
 #include "daemon/config_file.h"
 
 /* Adds to `values`, replacing what is there. Empty variables count as not set. Errors: CONFIG, NOMEM. */
-enum orderly_err od_config_environ(char *const environ[], struct od_values *values, struct orderly_error *);
+enum orderly_err od_config_environ(char *const environment[], struct od_values *values, struct orderly_error *);
 
 #endif

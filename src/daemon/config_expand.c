@@ -11,7 +11,7 @@ enum { REASON = 256, LARGEST_FILE = 65536 };
 /* What has been written so far, through a memory stream. */
 struct expansion {
     const char *p, *end;
-    char *const *environ;
+    char *const *environment;
     FILE *out;
     char *reason;
 };
@@ -51,11 +51,11 @@ done:
     return err;
 }
 
-static const char *variable(char *const environ[], const char *name, size_t size)
+static const char *variable(char *const environment[], const char *name, size_t size)
 {
-    for (size_t i = 0; environ && environ[i]; i++)
-        if (strncmp(environ[i], name, size) == 0 && environ[i][size] == '=')
-            return environ[i] + size + 1;
+    for (size_t i = 0; environment && environment[i]; i++)
+        if (strncmp(environment[i], name, size) == 0 && environment[i][size] == '=')
+            return environment[i] + size + 1;
     return NULL;
 }
 
@@ -71,7 +71,7 @@ static enum orderly_err expand_env(struct expansion *in, const char *body, size_
         (void)snprintf(in->reason, REASON, "${env:%.*s}: that is no name of a variable", (int)size, body);
         return ORDERLY_CONFIG;
     }
-    const char *value = variable(in->environ, body, name);
+    const char *value = variable(in->environment, body, name);
     if (has_default && (!value || *value == '\0')) {
         (void)fwrite(body + name + 2, 1, size - name - 2, in->out);
         return ORDERLY_OK;
@@ -150,11 +150,12 @@ static enum orderly_err expand_all(struct expansion *in)
     return err;
 }
 
-enum orderly_err od_config_expand(const char *text, size_t size, char *const environ[], char **ret, char reason[REASON])
+enum orderly_err od_config_expand(const char *text, size_t size, char *const environment[], char **ret,
+                                  char reason[REASON])
 {
     char *result = NULL;
     size_t result_size = 0;
-    struct expansion in = {.p = text, .end = text + size, .environ = environ, .reason = reason};
+    struct expansion in = {.p = text, .end = text + size, .environment = environment, .reason = reason};
     in.out = open_memstream(&result, &result_size);
     if (!in.out)
         return ORDERLY_NOMEM;

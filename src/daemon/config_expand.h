@@ -7,7 +7,8 @@
 #include "orderly/orderly.h"
 
 /* Errors: CONFIG (`reason` says why, as a sentence without a place), NOMEM. The caller frees *ret. */
-enum orderly_err od_config_expand(const char *text, size_t size, char *const environ[], char **ret, char reason[256]);
+enum orderly_err od_config_expand(const char *text, size_t size, char *const environment[], char **ret,
+                                  char reason[256]);
 /* A file's bytes, ended by NUL, at most `limit`; the caller frees *ret. CONFIG: `reason` says why. */
 enum orderly_err od_config_read(const char *path, size_t limit, char **ret, size_t *ret_size, char reason[256]);
 

@@ -30,7 +30,7 @@ struct place {
 
 struct walk {
     const char *path, *text;
-    char *const *environ;
+    char *const *environment;
     struct od_values *values; /* the top level's, or those of the source in work */
     bool in_source;
     struct orderly_error *error;
@@ -147,7 +147,7 @@ static enum orderly_err scalar(const struct walk *walk, struct fy_node *node, st
         text = "";
     if (memchr(text, '\0', size))
         return fail_at(walk, place, "a NUL character cannot be part of a value");
-    enum orderly_err err = od_config_expand(text, size, walk->environ, ret, reason);
+    enum orderly_err err = od_config_expand(text, size, walk->environment, ret, reason);
     if (err == ORDERLY_CONFIG)
         return fail_at(walk, place, "%s", reason);
     return err ? out_of_memory(walk) : ORDERLY_OK;
@@ -520,10 +520,10 @@ done:
     return err;
 }
 
-static enum orderly_err load_file(const char *path, char *const environ[], struct od_values *values,
+static enum orderly_err load_file(const char *path, char *const environment[], struct od_values *values,
                                   struct orderly_error *error)
 {
-    struct walk walk = {.path = path, .environ = environ, .values = values, .error = error};
+    struct walk walk = {.path = path, .environment = environment, .values = values, .error = error};
     struct place unknown = {-1, 0};
     char *text = NULL, reason[REASON] = "";
     size_t size = 0;
@@ -545,13 +545,13 @@ static enum orderly_err load_file(const char *path, char *const environ[], struc
     return err;
 }
 
-enum orderly_err od_config_load(const char *path, char *const environ[], struct od_values *ret,
+enum orderly_err od_config_load(const char *path, char *const environment[], struct od_values *ret,
                                 struct orderly_error *error)
 {
     struct od_values values = {0};
-    enum orderly_err err = path ? load_file(path, environ, &values, error) : ORDERLY_OK;
+    enum orderly_err err = path ? load_file(path, environment, &values, error) : ORDERLY_OK;
     if (!err)
-        err = od_config_environ(environ, &values, error);
+        err = od_config_environ(environment, &values, error);
     if (err) {
         od_values_fini(&values);
         return err;

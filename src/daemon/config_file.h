@@ -33,7 +33,8 @@ struct od_values {
  * is orderly_config_check()'s. The caller ends `ret` with od_values_fini(). Error CONFIG: "FILE:LINE:COLUMN: sentence", then the
  * line and a caret below it; NOMEM.
  */
-enum orderly_err od_config_load(const char *path, char *const environ[], struct od_values *ret, struct orderly_error *);
+enum orderly_err od_config_load(const char *path, char *const environment[], struct od_values *ret,
+                                struct orderly_error *);
 /* Sets or replaces one, checked alone; origin such as "option --set". Errors: CONFIG, NOMEM. */
 enum orderly_err od_values_set(struct od_values *, const char *name, const char *value, const char *origin,
                                struct orderly_error *);

@@ -44,12 +44,12 @@ static int remove_folder(void **state)
 }
 
 /* The caller ends it. */
-static struct od_values loaded(const char *yaml, char *const environ[])
+static struct od_values loaded(const char *yaml, char *const environment[])
 {
     struct od_values values;
     struct orderly_error error = ORDERLY_ERROR_INIT;
     write_file(FILE_NAME, yaml, strlen(yaml));
-    if (od_config_load(FILE_NAME, environ, &values, &error))
+    if (od_config_load(FILE_NAME, environment, &values, &error))
         fail_msg("%s", error.text);
     return values;
 }
@@ -58,10 +58,10 @@ static const char *refusal(const char *yaml)
 {
     static struct orderly_error error;
     struct od_values values;
-    char *const environ[] = {NULL};
+    char *const environment[] = {NULL};
     error = (struct orderly_error)ORDERLY_ERROR_INIT;
     write_file(FILE_NAME, yaml, strlen(yaml));
-    assert_int_equal(od_config_load(FILE_NAME, environ, &values, &error), ORDERLY_CONFIG);
+    assert_int_equal(od_config_load(FILE_NAME, environment, &values, &error), ORDERLY_CONFIG);
     assert_int_equal(error.code, ORDERLY_CONFIG);
     return error.text;
 }
@@ -204,7 +204,7 @@ static void what_is_no_yaml_is_refused_with_its_place(void **state)
 static void references_are_resolved_after_parsing(void **state)
 {
     (void)state;
-    char *const environ[] = {(char[]){"GROUP=a: [b"}, (char[]){"EMPTY="}, (char[]){"GROUPS=no"}, NULL};
+    char *const environment[] = {(char[]){"GROUP=a: [b"}, (char[]){"EMPTY="}, (char[]){"GROUPS=no"}, NULL};
     char yaml[400];
     (void)snprintf(yaml, sizeof yaml,
                    "kafka:\n"
@@ -214,7 +214,7 @@ static void references_are_resolved_after_parsing(void **state)
                    "  sasl.username: pre-${env:EMPTY:-u}-$${kept}-$5\n"
                    "topics: ['${env:NOBODY:-a,b}']\n",
                    secret_path);
-    struct od_values values = loaded(yaml, environ);
+    struct od_values values = loaded(yaml, environment);
     assert_string_equal(value(&values, "kafka.group.id"), "a: [b");
     assert_string_equal(value(&values, "kafka.client.id"), "x-${env:GROUP}");
     assert_string_equal(value(&values, "kafka.sasl.password"), "pss: [x");
@@ -233,15 +233,15 @@ static void references_are_resolved_after_parsing(void **state)
 static void the_environment_wins_over_the_file(void **state)
 {
     (void)state;
-    char *const environ[] = {(char[]){"ORDERLY_RETRY_ATTEMPTS=3"},
-                             (char[]){"ORDERLY_ORDER="},
-                             (char[]){"ORDERLY_KAFKA_GROUP_ID=g"},
-                             (char[]){"ORDERLY_BLOCK_REBALANCE_ON_POLL=true"},
-                             (char[]){"ORDERLY_CACHE=/x"},
-                             (char[]){"ORDERLY_RETRY_ATEMPTS=4"},
-                             (char[]){"HOME=/"},
-                             NULL};
-    struct od_values values = loaded("retry: {attempts: 8}\norder: none\n", environ);
+    char *const environment[] = {(char[]){"ORDERLY_RETRY_ATTEMPTS=3"},
+                                 (char[]){"ORDERLY_ORDER="},
+                                 (char[]){"ORDERLY_KAFKA_GROUP_ID=g"},
+                                 (char[]){"ORDERLY_BLOCK_REBALANCE_ON_POLL=true"},
+                                 (char[]){"ORDERLY_CACHE=/x"},
+                                 (char[]){"ORDERLY_RETRY_ATEMPTS=4"},
+                                 (char[]){"HOME=/"},
+                                 NULL};
+    struct od_values values = loaded("retry: {attempts: 8}\norder: none\n", environment);
     assert_string_equal(value(&values, "retry.attempts"), "3");
     assert_string_equal(origin(&values, "retry.attempts"), "environment ORDERLY_RETRY_ATTEMPTS");
     assert_string_equal(value(&values, "order"), "none");
@@ -267,8 +267,8 @@ static void inside_a_handler_its_own_variables_are_no_mistakes(void **state)
 {
     (void)state;
     struct od_values values;
-    char *const environ[] = {(char[]){"ORDERLY_TOPIC=orders"}, (char[]){"ORDERLY_IDEMPOTENCY_KEY=x"}, NULL};
-    assert_int_equal(od_config_load(NULL, environ, &values, NULL), ORDERLY_OK);
+    char *const environment[] = {(char[]){"ORDERLY_TOPIC=orders"}, (char[]){"ORDERLY_IDEMPOTENCY_KEY=x"}, NULL};
+    assert_int_equal(od_config_load(NULL, environment, &values, NULL), ORDERLY_OK);
     assert_int_equal(values.count, 0);
     assert_int_equal(values.note_count, 0);
     od_values_fini(&values);
