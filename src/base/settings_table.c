@@ -123,7 +123,7 @@ static const struct od_setting rows[] = {
     /* Limits. */
     {ROW("memory.records", BYTES, "256MiB"), .field = FIELD(memory_records), .low = MIB, .high = TIB,
      .text = "Memory for records in this process: fetched, queued, running, parked.",
-     .when_met = "fetching waits; parked records are let go and read again when due"},
+     .when_met = "fetching waits in state memory_full; parked records are let go and read again when due"},
     {ROW("limits.window", NUMBER, "100000"), .field = FIELD(limit_window), .low = 1, .high = 10000000,
      .text = "Records of a partition that are running or done above its committed offset.",
      .when_met = "the partition stops in state window_full until its oldest record ends"},
