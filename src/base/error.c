@@ -11,6 +11,9 @@
 enum { SMALLEST = offsetof(struct orderly_error, text) + 16 };
 
 static void set(struct orderly_error *error, enum orderly_err code, int kafka_code, const char *format,
+                va_list arguments) __attribute__((format(printf, 4, 0)));
+
+static void set(struct orderly_error *error, enum orderly_err code, int kafka_code, const char *format,
                 va_list arguments)
 {
     if (!error || error->size < SMALLEST)
