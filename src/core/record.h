@@ -40,9 +40,12 @@ struct od_record {
         int64_t started_ms; /* running: monotonic */
         int64_t again_ms;   /* copying: when the copy is tried again */
     };
-    int64_t due_wall_ms; /* Unix; 0: none. What a copy carries */
-    uint64_t copy_hash;  /* header orderly-copy; 0: none */
-    uint32_t use;        /* half of the id; 0: the slot is free */
+    union {
+        int64_t due_wall_ms; /* copying: Unix; 0: none. What a copy carries */
+        uint64_t key_hash;   /* before it joins a lane: fetched, or parked for its due time */
+    };
+    uint64_t copy_hash; /* header orderly-copy; 0: none */
+    uint32_t use;       /* half of the id; 0: the slot is free */
     uint32_t size_bytes;
     int32_t leader_epoch;
     uint32_t assignment; /* the core's own index of the stay */

@@ -1,0 +1,136 @@
+/*
+ * The memory budget. `memory.records` bounds the bytes of all records that are held, and of the copies on their way:
+ *
+ *     |<------------------- fetched, queued, running, parked with bytes ------------------->|<- re-reads ->|<- copies ->|
+ *                                       six or seven eighths                                  an eighth (while      an eighth
+ *                                                                                             bytes were let go)
+ *
+ * Each stay has an equal share of the first part; its credit is what its share has left, and never more than all credits together
+ * leave. A credit is replaced when half of it is used up, or when it must be taken back.
+ */
+#include "core/state.h"
+
+enum { RECORDS_AT_ONCE = 50000 };
+
+void od_budget_hold(struct od_core *core, struct od_stay *stay, int64_t bytes)
+{
+    stay->bytes_held += bytes;
+    core->bytes_held += bytes;
+    od_assert(stay->bytes_held >= 0 && core->bytes_held >= 0);
+}
+
+static int64_t fetch_limit(const struct od_core *core)
+{
+    int64_t eighth = core->settings->memory_records / 8;
+    int64_t rest = core->let_go || core->rereading ? 6 * eighth : 7 * eighth;
+    return rest > 0 ? rest : 1;
+}
+
+static bool reads(const struct od_core *core, const struct od_stay *stay)
+{
+    return stay->state == OD_STAY_ACTIVE && stay->end == OD_END_NONE && !stay->pauses && !stay->stopped &&
+           core->close.stage == OD_CLOSE_NOT;
+}
+
+/* Records that the limits still let in; which limit says no is a named state. */
+static int64_t records_left(struct od_core *core, struct od_stay *stay)
+{
+    const struct od_settings *settings = core->settings;
+    uint64_t inside = stay->queued + stay->running + stay->copying + stay->window.done_above;
+    int64_t left = settings->limit_window - (int64_t)inside;
+    int64_t parked = settings->limit_parked - (int64_t)core->parked_count;
+    int64_t base = stay->window.base;
+    od_named_flow(core, stay, OD_STATE_WINDOW_FULL, left <= 0, base);
+    od_named_flow(core, stay, OD_STATE_LANE_FULL, stay->lanes_full > 0, base);
+    od_named_flow(core, stay, OD_STATE_PARKED_FULL, parked <= 0 && stay->parked > 0, base);
+    if (parked <= 0 && stay->parked > 0) {
+        core->parked_starved = true;
+        return 0;
+    }
+    if (stay->parked > 0 && left > parked) {
+        left = parked;
+    }
+    if (stay->lanes_full > 0) {
+        return 0;
+    }
+    return left < RECORDS_AT_ONCE ? left : RECORDS_AT_ONCE;
+}
+
+static int64_t bytes_left(struct od_core *core, struct od_stay *stay)
+{
+    int64_t limit = fetch_limit(core);
+    int64_t share = limit / (core->stay_count ? core->stay_count : 1);
+    int64_t own = (share > 0 ? share : 1) - stay->bytes_held;
+    int64_t all = limit - core->bytes_held - (core->credit_bytes - stay->credit_bytes);
+    if (all < own) {
+        core->starved = true;
+        core->starved_bytes = core->bytes_held;
+    }
+    int64_t left = own < all ? own : all;
+    od_named_flow(core, stay, OD_STATE_MEMORY_FULL, left <= 0, stay->window.base);
+    return left;
+}
+
+static void give(struct od_core *core, struct od_stay *stay, int64_t records, int64_t bytes)
+{
+    core->credit_records += (uint64_t)records - stay->credit_records;
+    core->credit_bytes += bytes - stay->credit_bytes;
+    stay->credit_records = (uint32_t)records;
+    stay->credit_bytes = bytes;
+    struct od_effect *effect = od_effect_push(core, OD_EFFECT_FETCH, stay->id);
+    effect->fetch.records = (uint32_t)records;
+    effect->fetch.bytes = bytes;
+}
+
+void od_budget_review(struct od_core *core, struct od_stay *stay)
+{
+    int64_t records = 0, bytes = 0;
+    od_named_flow(core, stay, OD_STATE_MAP_FULL, stay->map_blocked, stay->window.base);
+    if (reads(core, stay)) {
+        records = records_left(core, stay);
+        bytes = bytes_left(core, stay);
+    }
+    if (records <= 0 || bytes <= 0) {
+        records = bytes = 0;
+    }
+    bool less = records < stay->credit_records || bytes < stay->credit_bytes;
+    bool used = stay->credit_records < records / 2 + records % 2 || stay->credit_bytes < bytes / 2 + bytes % 2;
+    if (less || used) {
+        give(core, stay, records, bytes);
+    }
+}
+
+void od_budget_review_all(struct od_core *core)
+{
+    int64_t step = core->settings->memory_records / 16;
+    bool freed = core->starved && core->bytes_held <= core->starved_bytes - step;
+    bool unparked = core->parked_starved &&
+                    (int64_t)core->parked_count <= core->settings->limit_parked - core->settings->limit_parked / 16 - 1;
+    if (!core->credits_stale && !freed && !unparked) {
+        return;
+    }
+    core->credits_stale = core->starved = core->parked_starved = false;
+    for (size_t i = 0; i < core->stays.count && !core->nomem; i++) {
+        if (core->stays.items[i]) {
+            od_budget_review(core, core->stays.items[i]);
+        }
+    }
+}
+
+void od_budget_took(struct od_core *core, struct od_stay *stay, size_t records, int64_t bytes)
+{
+    uint32_t used = records < stay->credit_records ? (uint32_t)records : stay->credit_records;
+    int64_t used_bytes = bytes < stay->credit_bytes ? bytes : stay->credit_bytes;
+    stay->credit_records -= used;
+    core->credit_records -= used;
+    stay->credit_bytes -= used_bytes;
+    core->credit_bytes -= used_bytes;
+}
+
+void od_budget_drop_credit(struct od_core *core, struct od_stay *stay)
+{
+    core->credit_records -= stay->credit_records;
+    core->credit_bytes -= stay->credit_bytes;
+    stay->credit_records = 0;
+    stay->credit_bytes = 0;
+}
