@@ -83,7 +83,7 @@ static size_t attempts_of(const struct od_core *core, const struct od_stay *stay
          left > 0 && count < ATTEMPTS_MAX && (slot = od_window_next(&stay->window, &at)) != OD_SLOT_NONE; at++) {
         const struct od_record *record = od_record_at(&core->records, slot);
         if (record->flags & OD_FLAG_ATTEMPTED) {
-            ret[count++] = (struct od_map_attempt){record->offset, record->attempts};
+            ret[count++] = (struct od_map_attempt){record->offset, record->attempts, record->leader_epoch};
             left--;
         }
     }

@@ -146,6 +146,9 @@ static void judge(struct od_core *core, struct od_stay *stay, uint32_t slot, con
     case OD_VERDICT_HOLD:
         hold(core, stay, slot);
         break;
+    case OD_VERDICT_THROTTLE:
+        throttle(core, stay, slot, settled);
+        break;
     }
 }
 
@@ -169,14 +172,10 @@ static void settle(struct od_core *core, const struct od_settled *settled)
         return;
     }
     average(core, stay, settled->run_us);
-    if (settled->outcome == ORDERLY_THROTTLE) {
-        od_fault_over(core, stay, settled->record);
-        throttle(core, stay, slot, settled);
-        return;
-    }
     if (settled->outcome == ORDERLY_RELEASE) {
         od_fault_forgotten(core, stay, settled->record); /* says nothing of the handler */
-    } else if (settled->outcome >= ORDERLY_ACK && settled->outcome <= ORDERLY_DROP) {
+    } else if (settled->outcome != ORDERLY_HOLD && settled->outcome != ORDERLY_UNSET &&
+               settled->outcome != ORDERLY_PENDING) {
         od_fault_over(core, stay, settled->record);
     }
     judge(core, stay, slot, settled);

@@ -199,7 +199,7 @@ void od_stays_ready(struct od_core *core, const struct od_event *event)
     if (stay->map.refusal > OD_MAP_EMPTY) {
         od_effect_tell(core, OD_TELL_MAP_REFUSED, stay->id, ready->position, stay->map.refusal, 0);
     }
-    stay->skipping = stay->map.run_count > 0 || stay->map.attempt_count > 0;
+    stay->skipping = stay->map.runs.count > 0 || stay->map.attempts.count > 0;
     stay->ready_offset = ready->position;
     if (core->config.has_position) {
         od_effect_push(core, OD_EFFECT_POSITION, stay->id)->offset = ready->position;
