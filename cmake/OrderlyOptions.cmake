@@ -33,6 +33,9 @@ elseif(ORDERLY_SANITIZE STREQUAL "thread")
 elseif(NOT ORDERLY_SANITIZE STREQUAL "")
   message(FATAL_ERROR "ORDERLY_SANITIZE is empty, 'address' or 'thread', not '${ORDERLY_SANITIZE}'")
 endif()
+if(od_sanitize)
+  list(APPEND od_sanitize -Wno-maybe-uninitialized) # gcc guesses wrong in instrumented code
+endif()
 target_compile_options(od_options INTERFACE ${od_sanitize})
 target_link_options(od_options INTERFACE ${od_sanitize})
 
