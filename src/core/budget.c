@@ -93,6 +93,11 @@ void od_budget_review(struct od_core *core, struct od_stay *stay)
     if (records <= 0 || bytes <= 0) {
         records = bytes = 0;
     }
+    /* A full window or share opens again when there is room for more than a few. */
+    if (stay->credit_records == 0 && stay->queued > 0 &&
+        (records < core->settings->limit_window / 16 || bytes < fetch_limit(core) / (16 * (int64_t)core->stay_count))) {
+        records = bytes = 0;
+    }
     bool less = records < stay->credit_records || bytes < stay->credit_bytes;
     bool used = stay->credit_records < records / 2 + records % 2 || stay->credit_bytes < bytes / 2 + bytes % 2;
     if (less || used) {

@@ -108,6 +108,7 @@ static void send(struct od_core *core, struct od_stay *stay)
     commit->flight = ++core->commit_sequence;
     commit->flight_version = commit->version;
     commit->flight_offset = stay->window.base;
+    commit->flight_size = size;
     commit->last_ms = core->now_ms;
     commit->soon_ms = OD_NO_TIME;
     commit->wanted = false;
@@ -199,10 +200,18 @@ static void failed(struct od_core *core, struct od_stay *stay, int64_t first_ms,
     }
 }
 
+/* Error 12: the cap is halved, for all, until the text that was refused cannot come again. */
 static void halve(struct od_core *core, struct od_stay *stay)
 {
-    if (core->map_cap / 2 >= OD_OFFSET_MAP_MIN) {
+    if (core->map_cap == OD_OFFSET_MAP_MIN || !stay->commit.flight_size) {
+        failed(core, stay, 1000, 30000); /* less than that is no use */
+        return;
+    }
+    do {
         core->map_cap /= 2;
+    } while (core->map_cap >= stay->commit.flight_size);
+    if (core->map_cap < OD_OFFSET_MAP_MIN) {
+        core->map_cap = OD_OFFSET_MAP_MIN;
     }
     od_effect_tell(core, OD_TELL_MAP_CAP_HALVED, stay->id, stay->commit.flight_offset, (int64_t)core->map_cap, 0);
     stay->commit.wanted = true;

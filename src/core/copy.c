@@ -191,7 +191,7 @@ void od_copy_answered(struct od_core *core, const struct od_event *event)
         break;
     case OD_COPY_REFUSED:
         od_named_enter(core, stay, OD_STATE_COPY_FAILING, record->offset);
-        again(core, slot, 5000, 60000);
+        again(core, slot, 5000, 10000);
         break;
     case OD_COPY_TOO_LARGE:
         too_large(core, stay, slot);

@@ -353,7 +353,7 @@ int64_t od_dispatch_deadline(const struct od_core *core)
     }
     int64_t each_us = (int64_t)(1000000 / core->rate);
     int64_t at_us = core->rate_credit_us - 100000 + (each_us < 100000 ? each_us : 100000);
-    int64_t at_ms = at_us / 1000 + 1;
+    int64_t at_ms = (at_us + 999) / 1000;
     return at_ms > core->now_ms ? at_ms : core->now_ms + 1;
 }
 

@@ -92,7 +92,7 @@ static void foreign(struct od_core *core, struct od_stay *stay, const struct od_
 void od_intake_fetched(struct od_core *core, const struct od_event *event)
 {
     struct od_stay *stay = od_stay_find(core, event->fetched.id);
-    int64_t bytes = 0;
+    int64_t bytes = 0, base = stay ? stay->window.base : 0;
     uint64_t skipped = 0;
     for (size_t i = 0; i < event->fetched.count; i++) {
         const struct od_fetched *fetched = &event->fetched.list[i];
@@ -124,9 +124,7 @@ void od_intake_fetched(struct od_core *core, const struct od_event *event)
     if (skipped) {
         core->counters.skipped += skipped;
         od_effect_tell(core, OD_TELL_SKIPPED, stay->id, -1, (int64_t)skipped, 0);
-        od_commit_changed(core, stay);
     }
-    int64_t base = stay->window.base;
     core->nomem |= !od_window_seen(&stay->window, event->fetched.next_offset);
     if (stay->window.base != base) {
         od_commit_changed(core, stay);

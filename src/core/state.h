@@ -74,6 +74,7 @@ struct od_tracker {
     uint64_t flight;            /* sequence of the commit in flight; 0 none */
     uint64_t flight_version;
     int64_t flight_offset;
+    size_t flight_size; /* of its text */
     int64_t soon_ms;   /* a commit is wanted by then; OD_NO_TIME none */
     int64_t again_ms;  /* none is tried before (back-off) */
     int64_t last_ms;   /* when the last one was sent */
