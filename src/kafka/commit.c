@@ -1,0 +1,272 @@
+/*
+ * Commits: those of one step together, at most 512 KiB a request, each partition with its own result, the map always given explicitly (a commit
+ * without metadata would wipe it). Never without a membership: a group that is empty accepts a commit from anybody.
+ */
+#include "kafka/inside.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/text.h"
+
+#define REQUEST_BYTES (512 * 1024)
+#define PARTITION_COST 64 /* bytes of a request beside its texts */
+
+struct commit_request {
+    struct od_request base;
+    OD_VEC(struct od_commit_item) items;
+    void (*probed)(struct od_engine *, enum od_probe); /* a probe: no COMMITTED */
+};
+
+static void item_fini(struct od_commit_item *item)
+{
+    free(item->text);
+}
+
+void od_commits_fini(struct od_engine *engine)
+{
+    struct od_commits *commits = &engine->commits;
+    for (size_t i = 0; i < commits->waiting.count; i++) {
+        item_fini(&commits->waiting.items[i]);
+    }
+    od_vec_fini(&commits->waiting);
+    od_vec_fini(&commits->answers);
+}
+
+void od_engine_commit(struct od_engine *engine, uint32_t id, int64_t offset, int32_t leader_epoch, const char *text,
+                      size_t text_size, uint64_t sequence)
+{
+    struct od_commit_item item = {
+        id,      leader_epoch, offset, od_text_copy_bytes(text ? text : "", text ? text_size : 0), text ? text_size : 0,
+        sequence};
+    if (!item.text || !od_vec_push(&engine->commits.waiting, item)) {
+        free(item.text);
+        od_fault(engine, ORDERLY_NOMEM, 0, true, "out of memory at a commit");
+    }
+}
+
+static void answer_later(struct od_engine *engine, const struct od_commit_item *item, enum od_commit_result result)
+{
+    struct od_commit_answer answer = {item->id, item->sequence, result};
+    if (!od_vec_push(&engine->commits.answers, answer)) {
+        od_fault(engine, ORDERLY_NOMEM, 0, true, "out of memory at a commit");
+    }
+    engine->busy = true;
+    od_wake_signal(engine->wake);
+}
+
+void od_commits_serve(struct od_engine *engine)
+{
+    while (engine->commits.answers.count > 0) {
+        struct od_commit_answer answer = od_vec_pop(&engine->commits.answers);
+        struct od_event event = {.type = OD_EVENT_COMMITTED, .committed = {answer.id, answer.sequence, answer.result}};
+        od_engine_emit(engine, &event);
+    }
+}
+
+static enum od_commit_result class_of(rd_kafka_resp_err_t err)
+{
+    switch ((int)err) {
+    case RD_KAFKA_RESP_ERR_NO_ERROR:
+    case RD_KAFKA_RESP_ERR__NO_OFFSET:
+        return OD_COMMIT_OK;
+    case RD_KAFKA_RESP_ERR_ILLEGAL_GENERATION:
+    case RD_KAFKA_RESP_ERR_UNKNOWN_MEMBER_ID:
+    case RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID:
+    case RD_KAFKA_RESP_ERR_FENCED_MEMBER_EPOCH:
+        return OD_COMMIT_FENCED;
+    case RD_KAFKA_RESP_ERR_OFFSET_METADATA_TOO_LARGE:
+        return OD_COMMIT_MAP_TOO_LARGE;
+    case RD_KAFKA_RESP_ERR_STALE_MEMBER_EPOCH:
+    case RD_KAFKA_RESP_ERR_REBALANCE_IN_PROGRESS:
+    case RD_KAFKA_RESP_ERR_NOT_COORDINATOR:
+    case RD_KAFKA_RESP_ERR_COORDINATOR_NOT_AVAILABLE:
+    case RD_KAFKA_RESP_ERR_COORDINATOR_LOAD_IN_PROGRESS:
+    case RD_KAFKA_RESP_ERR_REQUEST_TIMED_OUT:
+    case RD_KAFKA_RESP_ERR_NETWORK_EXCEPTION:
+    case RD_KAFKA_RESP_ERR_NOT_ENOUGH_REPLICAS:
+    case RD_KAFKA_RESP_ERR__TRANSPORT:
+    case RD_KAFKA_RESP_ERR__TIMED_OUT:
+    case RD_KAFKA_RESP_ERR__TIMED_OUT_QUEUE:
+    case RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN:
+    case RD_KAFKA_RESP_ERR__WAIT_COORD:
+    case RD_KAFKA_RESP_ERR__DESTROY:
+        return OD_COMMIT_AGAIN;
+    default:
+        return OD_COMMIT_REFUSED;
+    }
+}
+
+static void remember(struct od_stay *stay, struct od_commit_item *item)
+{
+    stay->committed = item->offset;
+    stay->committed_epoch = item->leader_epoch;
+    free(stay->committed_text);
+    stay->committed_text = item->text;
+    item->text = NULL;
+}
+
+static void report(struct od_engine *engine, const char *topic, int32_t partition, rd_kafka_resp_err_t err,
+                   enum od_commit_result result)
+{
+    if (err == RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED || err == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED) {
+        od_fault(engine, ORDERLY_AUTH, err, true, "not authorised to commit %s[%d]: %s", topic, (int)partition,
+                 rd_kafka_err2str(err));
+    } else if (result != OD_COMMIT_OK) {
+        od_engine_log(engine, result == OD_COMMIT_AGAIN ? ORDERLY_LOG_INFO : ORDERLY_LOG_WARNING, "commit",
+                      "%s[%d] was not committed: %s", topic, (int)partition, rd_kafka_err2str(err));
+    }
+}
+
+static void request_free(struct commit_request *request)
+{
+    for (size_t i = 0; i < request->items.count; i++) {
+        item_fini(&request->items.items[i]);
+    }
+    od_vec_fini(&request->items);
+    free(request);
+}
+
+static rd_kafka_resp_err_t error_of(rd_kafka_event_t *event, const char *topic, int32_t partition)
+{
+    rd_kafka_resp_err_t err = event ? rd_kafka_event_error(event) : RD_KAFKA_RESP_ERR__DESTROY;
+    rd_kafka_topic_partition_list_t *list = event ? rd_kafka_event_topic_partition_list(event) : NULL;
+    rd_kafka_topic_partition_t *item = list ? rd_kafka_topic_partition_list_find(list, topic, partition) : NULL;
+    return item && item->err ? item->err : err;
+}
+
+static void committed(struct od_engine *engine, struct od_request *base, rd_kafka_event_t *event)
+{
+    struct commit_request *request = (struct commit_request *)base;
+    bool fenced = false;
+    for (size_t i = 0; i < request->items.count; i++) {
+        struct od_commit_item *item = &request->items.items[i];
+        struct od_stay *stay = od_stays_find(engine, item->id);
+        const char *topic = stay ? engine->topics.list.items[stay->topic]->name : "";
+        rd_kafka_resp_err_t err = stay ? error_of(event, topic, stay->partition) : RD_KAFKA_RESP_ERR_UNKNOWN_MEMBER_ID;
+        enum od_commit_result result = class_of(err);
+        if (request->probed) {
+            request->probed(engine, result == OD_COMMIT_OK       ? OD_PROBE_MEMBER
+                                    : result == OD_COMMIT_FENCED ? OD_PROBE_FENCED
+                                                                 : OD_PROBE_UNKNOWN);
+            continue;
+        }
+        if (stay) {
+            report(engine, topic, stay->partition, err, result);
+            fenced = fenced || result == OD_COMMIT_FENCED;
+        }
+        struct od_event told = {.type = OD_EVENT_COMMITTED, .committed = {item->id, item->sequence, result}};
+        if (stay && result == OD_COMMIT_OK) {
+            remember(stay, item);
+        }
+        od_engine_emit(engine, &told);
+    }
+    if (fenced && engine->group.pending == OD_PENDING_NONE && !engine->group.fenced_at_ms) {
+        engine->group.fenced_at_ms = engine->now_ms;
+    }
+    request_free(request);
+}
+
+static void send_request(struct od_engine *engine, struct commit_request *request)
+{
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new((int)request->items.count);
+    for (size_t i = 0; i < request->items.count; i++) {
+        const struct od_commit_item *item = &request->items.items[i];
+        const struct od_stay *stay = od_stays_find(engine, item->id);
+        rd_kafka_topic_partition_t *place =
+            rd_kafka_topic_partition_list_add(list, engine->topics.list.items[stay->topic]->name, stay->partition);
+        place->offset = item->offset;
+        place->metadata = od_text_copy_bytes(item->text, item->text_size); /* the list frees it */
+        place->metadata_size = place->metadata ? item->text_size : 0;
+        if (item->leader_epoch >= 0) {
+            rd_kafka_topic_partition_set_leader_epoch(place, item->leader_epoch);
+        }
+    }
+    request->base.done = committed;
+    od_request_add(engine, engine->handle, &request->base);
+    rd_kafka_resp_err_t err = rd_kafka_commit_queue(engine->handle->rk, list, engine->handle->answers, NULL, request);
+    if (err) {
+        od_request_remove(engine, &request->base);
+        for (size_t i = 0; i < request->items.count && !request->probed; i++) {
+            answer_later(engine, &request->items.items[i], class_of(err));
+        }
+        if (request->probed) {
+            request->probed(engine, OD_PROBE_UNKNOWN);
+        }
+        request_free(request);
+    }
+    rd_kafka_topic_partition_list_destroy(list);
+}
+
+static size_t cost(const struct od_engine *engine, const struct od_commit_item *item)
+{
+    const struct od_stay *stay = od_stays_find(engine, item->id);
+    return item->text_size + PARTITION_COST + (stay ? strlen(engine->topics.list.items[stay->topic]->name) : 0);
+}
+
+/* Whether the item may go out; what may not is answered. */
+static bool admit(struct od_engine *engine, struct od_commit_item *item, bool member)
+{
+    const struct od_stay *stay = od_stays_find(engine, item->id);
+    if (stay && !stay->closing && member) {
+        return true;
+    }
+    answer_later(engine, item, !stay || stay->closing ? OD_COMMIT_FENCED : OD_COMMIT_AGAIN);
+    return false;
+}
+
+void od_commits_flush(struct od_engine *engine)
+{
+    struct od_commits *commits = &engine->commits;
+    struct commit_request *request = NULL;
+    size_t bytes = 0;
+    if (commits->waiting.count == 0) {
+        return;
+    }
+    bool member = engine->handle && !engine->recovery.wanted && od_group_refresh(engine);
+    for (size_t i = 0; i < commits->waiting.count; i++) {
+        struct od_commit_item item = commits->waiting.items[i];
+        if (!admit(engine, &item, member)) {
+            item_fini(&item);
+            continue;
+        }
+        if (request && bytes + cost(engine, &item) > REQUEST_BYTES) {
+            send_request(engine, request);
+            request = NULL;
+        }
+        if (!request) {
+            request = calloc(1, sizeof *request);
+            bytes = 0;
+        }
+        if (!request || !od_vec_push(&request->items, item)) {
+            item_fini(&item);
+            od_fault(engine, ORDERLY_NOMEM, 0, true, "out of memory at a commit");
+            break;
+        }
+        bytes += cost(engine, &item);
+    }
+    if (request) {
+        send_request(engine, request);
+    }
+    od_vec_clear(&commits->waiting);
+}
+
+bool od_commits_probe(struct od_engine *engine, struct od_stay *stay, void (*done)(struct od_engine *, enum od_probe))
+{
+    struct commit_request *request = calloc(1, sizeof *request);
+    if (!request || stay->committed < 0 || !engine->handle) {
+        free(request);
+        return false;
+    }
+    const char *text = stay->committed_text ? stay->committed_text : "";
+    struct od_commit_item item = {stay->id,           stay->committed_epoch, stay->committed,
+                                  od_text_copy(text), strlen(text),          0};
+    if (!item.text || !od_vec_push(&request->items, item)) {
+        free(item.text);
+        free(request);
+        return false;
+    }
+    request->probed = done;
+    send_request(engine, request);
+    return true;
+}

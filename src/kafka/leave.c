@@ -1,0 +1,56 @@
+/*
+ * Leaving: the close of librdkafka, by queue. Everything is committed by now; revokes that librdkafka raises are answered without the core. Bounded: a
+ * cooperative member without partitions is left waiting for a LeaveGroup that is never sent, and a broker may be away.
+ */
+#include "kafka/inside.h"
+
+#define LEAVE_TIMEOUT_MS 10000
+
+void od_engine_leave(struct od_engine *engine)
+{
+    if (!engine->leaving.wanted) {
+        engine->leaving.wanted = true;
+        engine->leaving.give_up_ms = 0;
+        engine->busy = true;
+        od_wake_signal(engine->wake);
+    }
+}
+
+static void begin(struct od_engine *engine)
+{
+    engine->state = OD_ENGINE_LEAVING;
+    engine->leaving.give_up_ms = engine->now_ms + LEAVE_TIMEOUT_MS;
+    if (!engine->handle) {
+        return;
+    }
+    od_group_give_up(engine);
+    rd_kafka_error_t *error = rd_kafka_consumer_close_queue(engine->handle->rk, engine->handle->main);
+    if (error) {
+        od_engine_log(engine, ORDERLY_LOG_WARNING, "group", "leaving: %s", rd_kafka_error_string(error));
+        rd_kafka_error_destroy(error);
+        engine->leaving.give_up_ms = engine->now_ms;
+    }
+}
+
+void od_leave_serve(struct od_engine *engine)
+{
+    struct od_leaving *leaving = &engine->leaving;
+    if (!leaving->wanted || leaving->left_told) {
+        return;
+    }
+    if (leaving->give_up_ms == 0) {
+        begin(engine);
+    }
+    bool closed = !engine->handle || rd_kafka_consumer_closed(engine->handle->rk);
+    if (!closed && engine->now_ms < leaving->give_up_ms) {
+        return;
+    }
+    if (!closed) {
+        od_engine_log(engine, ORDERLY_LOG_WARNING, "group",
+                      "the group did not confirm our leaving in time; its session timeout will");
+    }
+    leaving->left_told = true;
+    engine->state = OD_ENGINE_LEFT;
+    struct od_event event = {.type = OD_EVENT_LEFT};
+    od_engine_emit(engine, &event);
+}
