@@ -252,13 +252,9 @@ int64_t od_queue_check(struct od_queue *queue, int64_t now_ms)
     return next_ms;
 }
 
-void od_queue_ended(struct od_queue *queue, const struct od_verdict *verdict, struct orderly_record *record)
+/* With the lock held. */
+static void tell(struct od_queue *queue, const struct od_verdict *verdict)
 {
-    bool moved = od_verdict_settle(verdict, record);
-
-    pthread_mutex_lock(&queue->mutex);
-    queue->running--;
-    queue->late += !moved;
     if (verdict->blame == OD_BLAME_FAULT || verdict->blame == OD_BLAME_STOP) {
         queue->faults++;
     }
@@ -267,5 +263,32 @@ void od_queue_ended(struct od_queue *queue, const struct od_verdict *verdict, st
                  verdict->text[0] != '\0' ? ": " : "", verdict->text);
     }
     od_verdict_tell(verdict, &queue->breaker, queue->options->name, od_clock_ms());
+}
+
+void od_queue_ended(struct od_queue *queue, const struct od_verdict *verdict, struct orderly_record *record)
+{
+    bool moved = od_verdict_settle(verdict, record);
+
+    pthread_mutex_lock(&queue->mutex);
+    queue->running--;
+    queue->late += !moved;
+    tell(queue, verdict);
     pthread_mutex_unlock(&queue->mutex);
+}
+
+void od_queue_tell(struct od_queue *queue, const struct od_verdict *verdict)
+{
+    pthread_mutex_lock(&queue->mutex);
+    tell(queue, verdict);
+    pthread_mutex_unlock(&queue->mutex);
+}
+
+bool od_queue_stopped(struct od_queue *queue)
+{
+    bool stopped;
+
+    pthread_mutex_lock(&queue->mutex);
+    stopped = queue->breaker.state == OD_BREAKER_STOPPED;
+    pthread_mutex_unlock(&queue->mutex);
+    return stopped;
 }

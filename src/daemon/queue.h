@@ -56,4 +56,9 @@ int64_t od_queue_check(struct od_queue *, int64_t now_ms);
 /* A running record has ended: settles it, gives its reference back, tells breaker and log. */
 void od_queue_ended(struct od_queue *, const struct od_verdict *, struct orderly_record *);
 
+/* The handler itself did something that no record tells. */
+void od_queue_tell(struct od_queue *, const struct od_verdict *);
+/* Whether it asked not to be run again. */
+bool od_queue_stopped(struct od_queue *);
+
 #endif

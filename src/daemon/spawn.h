@@ -13,6 +13,11 @@
 
 #include "orderly/orderly.h"
 
+/* For printf, with the command. */
+#define OD_SPAWN_NOT_FOUND                                                                                                    \
+    "the command \"%.200s\" was not found: not on PATH, and no program of that name relative to the working directory (give " \
+    "its path, and make it executable)"
+
 struct od_spawner {
     void *stack;
 };
