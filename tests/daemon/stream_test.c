@@ -186,7 +186,6 @@ static void extend_moves_the_deadline(void **state)
 static void at_its_deadline_it_is_cancelled_and_then_killed_and_others_are_released(void **state)
 {
     struct orderly_record *slow = fake_record_new("a", "slow"), *other = fake_record_new("b", "other");
-    struct orderly_error error = ORDERLY_ERROR_INIT;
     struct fixture fixture;
 
     (void)state;
