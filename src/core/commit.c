@@ -43,11 +43,18 @@ static bool possible(const struct od_core *core, const struct od_stay *stay)
     return changed(stay) && !commit->flight && !core->suspect && commit->last_result != OD_COMMIT_FENCED;
 }
 
+/* What the former owner had done and this one has not read yet: it must not be forgotten. */
+static const struct od_offset_map *before(const struct od_stay *stay)
+{
+    return stay->skipping ? &stay->map : NULL;
+}
+
 /* The longest the text can be now; a cheap upper bound. */
 static size_t map_size(const struct od_stay *stay)
 {
-    return stay->window.done_above || stay->attempted
-               ? od_offset_map_bound(&stay->window, 0, stay->window.done_end) + (size_t)stay->attempted * 8
+    return stay->window.done_above || stay->attempted || stay->skipping
+               ? od_offset_map_bound(&stay->window, before(stay), 0, stay->window.done_end) +
+                     (size_t)stay->attempted * 8
                : 0;
 }
 
@@ -96,14 +103,15 @@ static void send(struct od_core *core, struct od_stay *stay)
     struct od_map_attempt attempts[ATTEMPTS_MAX];
     size_t count = attempts_of(core, stay, attempts), size = 0;
     char *text = NULL;
-    if (stay->window.done_above || count) {
+    if (stay->window.done_above || count || stay->skipping) {
         text = malloc(core->map_cap);
         if (!text || !od_vec_push(&core->texts, text)) {
             free(text);
             core->nomem = true;
             return;
         }
-        (void)od_offset_map_encode(&stay->window, stay->topic_id_hash, attempts, count, core->map_cap, text, &size);
+        (void)od_offset_map_encode(&stay->window, before(stay), stay->topic_id_hash, attempts, count, core->map_cap,
+                                   text, &size);
     }
     commit->flight = ++core->commit_sequence;
     commit->flight_version = commit->version;

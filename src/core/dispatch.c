@@ -104,7 +104,7 @@ static bool reserve(struct od_core *core, struct od_stay *stay, const struct od_
         return false;
     }
     int64_t last = record->offset > stay->last_dispatched ? record->offset : stay->last_dispatched;
-    return od_offset_map_bound(&stay->window, out + 1, last) <= core->map_cap;
+    return od_offset_map_bound(&stay->window, stay->skipping ? &stay->map : NULL, out + 1, last) <= core->map_cap;
 }
 
 static void start(struct od_core *core, struct od_stay *stay, uint32_t slot)

@@ -40,8 +40,9 @@ static void rehash(struct od_lanes *lanes)
     memset(lanes->buckets, 0xff, lanes->bucket_count * sizeof *lanes->buckets);
     for (uint32_t i = 0; i < lanes->room; i++) {
         struct od_lane *lane = &lanes->lanes[i];
-        if (!lane->used)
+        if (!lane->used) {
             continue;
+        }
         uint32_t *bucket = bucket_of(lanes, lane->assignment, lane->key_hash);
         lane->chain = *bucket;
         *bucket = i;
@@ -76,22 +77,26 @@ static bool grow(struct od_lanes *lanes)
 
 uint32_t od_lanes_find(const struct od_lanes *lanes, uint32_t assignment, uint64_t key_hash)
 {
-    if (!lanes->count)
+    if (!lanes->count) {
         return OD_SLOT_NONE;
+    }
     uint32_t lane = *bucket_of(lanes, assignment, key_hash);
     while (lane != OD_SLOT_NONE &&
-           (lanes->lanes[lane].key_hash != key_hash || lanes->lanes[lane].assignment != assignment))
+           (lanes->lanes[lane].key_hash != key_hash || lanes->lanes[lane].assignment != assignment)) {
         lane = lanes->lanes[lane].chain;
+    }
     return lane;
 }
 
 uint32_t od_lanes_get(struct od_lanes *lanes, uint32_t assignment, uint64_t key_hash)
 {
     uint32_t found = od_lanes_find(lanes, assignment, key_hash);
-    if (found != OD_SLOT_NONE)
+    if (found != OD_SLOT_NONE) {
         return found;
-    if (lanes->count == lanes->room && !grow(lanes))
+    }
+    if (lanes->count == lanes->room && !grow(lanes)) {
         return OD_SLOT_NONE;
+    }
     uint32_t index = lanes->free;
     struct od_lane *lane = &lanes->lanes[index];
     uint32_t *bucket = bucket_of(lanes, assignment, key_hash);
@@ -114,8 +119,9 @@ void od_lanes_remove(struct od_lanes *lanes, uint32_t index)
     struct od_lane *lane = &lanes->lanes[index];
     od_assert(lane->used && lane->state == OD_LANE_IDLE && !lane->count && !lane->out && !lane->listed);
     uint32_t *link = bucket_of(lanes, lane->assignment, lane->key_hash);
-    while (*link != index)
+    while (*link != index) {
         link = &lanes->lanes[*link].chain;
+    }
     *link = lane->chain;
     lane->used = 0;
     lane->chain = lanes->free;
@@ -129,10 +135,11 @@ void od_lane_push(struct od_lanes *lanes, struct od_records *records, uint32_t i
     struct od_record *record = od_record_at(records, slot);
     record->lane = index;
     record->next = OD_SLOT_NONE;
-    if (lane->tail == OD_SLOT_NONE)
+    if (lane->tail == OD_SLOT_NONE) {
         lane->head = slot;
-    else
+    } else {
         od_record_at(records, lane->tail)->next = slot;
+    }
     lane->tail = slot;
     lane->count++;
 }
@@ -144,8 +151,9 @@ void od_lane_push_front(struct od_lanes *lanes, struct od_records *records, uint
     record->lane = index;
     record->next = lane->head;
     lane->head = slot;
-    if (lane->tail == OD_SLOT_NONE)
+    if (lane->tail == OD_SLOT_NONE) {
         lane->tail = slot;
+    }
     lane->count++;
 }
 
@@ -153,12 +161,14 @@ uint32_t od_lane_pop(struct od_lanes *lanes, struct od_records *records, uint32_
 {
     struct od_lane *lane = &lanes->lanes[index];
     uint32_t slot = lane->head;
-    if (slot == OD_SLOT_NONE)
+    if (slot == OD_SLOT_NONE) {
         return slot;
+    }
     struct od_record *record = od_record_at(records, slot);
     lane->head = record->next;
-    if (lane->head == OD_SLOT_NONE)
+    if (lane->head == OD_SLOT_NONE) {
         lane->tail = OD_SLOT_NONE;
+    }
     record->next = OD_SLOT_NONE;
     lane->count--;
     return slot;
@@ -180,8 +190,9 @@ void od_lane_insert(struct od_lanes *lanes, struct od_records *records, uint32_t
     record->lane = index;
     record->next = after;
     od_record_at(records, before)->next = slot;
-    if (after == OD_SLOT_NONE)
+    if (after == OD_SLOT_NONE) {
         lane->tail = slot;
+    }
     lane->count++;
 }
 
@@ -192,10 +203,11 @@ void od_lane_list_push(struct od_lane_list *list, struct od_lanes *lanes, uint32
     lane->listed = 1;
     lane->list_next = OD_SLOT_NONE;
     lane->list_prev = list->tail;
-    if (list->tail == OD_SLOT_NONE)
+    if (list->tail == OD_SLOT_NONE) {
         list->head = index;
-    else
+    } else {
         lanes->lanes[list->tail].list_next = index;
+    }
     list->tail = index;
     list->count++;
 }
@@ -204,14 +216,16 @@ void od_lane_list_remove(struct od_lane_list *list, struct od_lanes *lanes, uint
 {
     struct od_lane *lane = &lanes->lanes[index];
     od_assert(lane->listed && list->count);
-    if (lane->list_prev == OD_SLOT_NONE)
+    if (lane->list_prev == OD_SLOT_NONE) {
         list->head = lane->list_next;
-    else
+    } else {
         lanes->lanes[lane->list_prev].list_next = lane->list_next;
-    if (lane->list_next == OD_SLOT_NONE)
+    }
+    if (lane->list_next == OD_SLOT_NONE) {
         list->tail = lane->list_prev;
-    else
+    } else {
         lanes->lanes[lane->list_next].list_prev = lane->list_prev;
+    }
     lane->listed = 0;
     lane->list_next = lane->list_prev = OD_SLOT_NONE;
     list->count--;
@@ -220,7 +234,8 @@ void od_lane_list_remove(struct od_lane_list *list, struct od_lanes *lanes, uint
 uint32_t od_lane_list_pop(struct od_lane_list *list, struct od_lanes *lanes)
 {
     uint32_t index = list->head;
-    if (index != OD_SLOT_NONE)
+    if (index != OD_SLOT_NONE) {
         od_lane_list_remove(list, lanes, index);
+    }
     return index;
 }

@@ -39,20 +39,24 @@ const char *od_map_refusal_text(enum od_map_refusal refusal)
 
 static int value_of(char c)
 {
-    if (c >= 'A' && c <= 'Z')
+    if (c >= 'A' && c <= 'Z') {
         return c - 'A';
-    if (c >= 'a' && c <= 'z')
+    }
+    if (c >= 'a' && c <= 'z') {
         return c - 'a' + 26;
-    if (c >= '0' && c <= '9')
+    }
+    if (c >= '0' && c <= '9') {
         return c - '0' + 52;
+    }
     return c == '-' ? 62 : c == '_' ? 63 : -1;
 }
 
 static size_t digits_of(uint64_t number)
 {
     size_t count = 1;
-    while (number >>= 5)
+    while (number >>= 5) {
         count++;
+    }
     return count;
 }
 
@@ -70,14 +74,16 @@ static void put(struct writer *to, uint64_t digit)
 
 static void put_fixed(struct writer *to, uint64_t number, unsigned count)
 {
-    for (unsigned i = 0; i < count; i++, number >>= 6)
+    for (unsigned i = 0; i < count; i++, number >>= 6) {
         put(to, number);
+    }
 }
 
 static void put_number(struct writer *to, uint64_t number)
 {
-    for (; number >= 32; number >>= 5)
+    for (; number >= 32; number >>= 5) {
         put(to, (number & 31) | 32);
+    }
     put(to, number);
 }
 
@@ -86,108 +92,216 @@ static uint64_t checksum(const char *text, size_t size)
     return od_hash_bytes(text, size, 0) & ((UINT64_C(1) << (6 * CHECK_DIGITS)) - 1);
 }
 
+/*
+ * The done set of a stay: what its window knows, then what the former owner had done beyond the window's end. When the window has done
+ * something of a higher epoch than the former owner's highest, all that follows is newer than that: its map is void.
+ */
+struct runs {
+    const struct od_window *window;
+    const struct od_offset_map *before; /* NULL: nothing of it counts */
+    int64_t cursor;
+    size_t index;
+    bool any_window;
+};
+
+static struct runs runs_of(const struct od_window *window, const struct od_offset_map *before)
+{
+    bool counts = before && before->runs.count && before->epoch >= window->epoch;
+    return (struct runs){.window = window,
+                         .before = counts ? before : NULL,
+                         .cursor = window->base,
+                         .any_window = window->done_above > 0};
+}
+
+static bool next_before(struct runs *runs, struct od_map_run *ret)
+{
+    while (runs->before && runs->index < runs->before->runs.count) {
+        struct od_map_run run = runs->before->runs.items[runs->index++];
+        int64_t end = run.first + run.count;
+        if (end > runs->window->end) {
+            int64_t first = run.first > runs->window->end ? run.first : runs->window->end;
+            *ret = (struct od_map_run){first, end - first};
+            return true;
+        }
+    }
+    return false;
+}
+
+/* In ascending order, none touching the next. */
+static bool next_run(struct runs *runs, struct od_map_run *ret)
+{
+    struct od_map_run more;
+    if (runs->any_window && od_window_next_run(runs->window, &runs->cursor, &ret->first, &ret->count)) {
+        if (ret->first + ret->count == runs->window->end && next_before(runs, &more)) {
+            if (more.first == runs->window->end) {
+                ret->count += more.count;
+            } else {
+                runs->index--;
+            }
+        }
+        return true;
+    }
+    runs->any_window = false;
+    return next_before(runs, ret);
+}
+
+/* The end of the last run; base when there is none. */
+static int64_t end_of(const struct od_window *window, const struct od_offset_map *before)
+{
+    struct runs runs = runs_of(window, before);
+    int64_t end = runs.any_window ? window->done_end : window->base;
+    if (runs.before) {
+        int64_t last = od_vec_last(&runs.before->runs)->first + od_vec_last(&runs.before->runs)->count;
+        end = last > window->end ? last : end;
+    }
+    return end;
+}
+
 /* Digits of the done set as runs. */
-static size_t size_as_runs(const struct od_window *window)
+static size_t size_as_runs(struct runs runs)
 {
     size_t size = 0;
-    int64_t cursor = window->base, at = window->base, first, count;
-    while (od_window_next_run(window, &cursor, &first, &count)) {
-        size += digits_of((uint64_t)(first - at)) + digits_of((uint64_t)count);
-        at = first + count;
+    int64_t at = runs.window->base;
+    struct od_map_run run;
+    while (next_run(&runs, &run)) {
+        size += digits_of((uint64_t)(run.first - at)) + digits_of((uint64_t)run.count);
+        at = run.first + run.count;
     }
     return size;
 }
 
-static size_t size_as_bits(const struct od_window *window)
-{
-    return (size_t)(window->done_end - window->base + 5) / 6;
-}
-
 /* As many runs as fit into `room` digits; false when not all did. */
-static bool put_runs(struct writer *to, const struct od_window *window, size_t room)
+static bool put_runs(struct writer *to, struct runs runs, size_t room)
 {
-    int64_t cursor = window->base, at = window->base, first, count;
+    int64_t at = runs.window->base;
     size_t end = to->count + room;
-    while (od_window_next_run(window, &cursor, &first, &count)) {
-        size_t need = digits_of((uint64_t)(first - at)) + digits_of((uint64_t)count);
-        if (to->count + need > end)
+    struct od_map_run run;
+    while (next_run(&runs, &run)) {
+        size_t need = digits_of((uint64_t)(run.first - at)) + digits_of((uint64_t)run.count);
+        if (to->count + need > end) {
             return false;
-        put_number(to, (uint64_t)(first - at));
-        put_number(to, (uint64_t)count);
-        at = first + count;
+        }
+        put_number(to, (uint64_t)(run.first - at));
+        put_number(to, (uint64_t)run.count);
+        at = run.first + run.count;
     }
     return true;
 }
 
-static bool put_bits(struct writer *to, const struct od_window *window, size_t room)
+static bool put_bits(struct writer *to, struct runs runs, size_t size, size_t room)
 {
-    size_t size = size_as_bits(window), kept = size < room ? size : room;
+    size_t kept = size < room ? size : room;
     char *set = to->text + to->count;
-    int64_t cursor = window->base, first, count, end = window->base + (int64_t)kept * 6;
+    int64_t base = runs.window->base, end = base + (int64_t)kept * 6;
+    struct od_map_run run;
     memset(set, 0, kept);
-    while (od_window_next_run(window, &cursor, &first, &count)) {
-        for (int64_t o = first; o < first + count && o < end; o++) {
-            uint64_t i = (uint64_t)(o - window->base);
+    while (next_run(&runs, &run)) {
+        for (int64_t o = run.first; o < run.first + run.count && o < end; o++) {
+            uint64_t i = (uint64_t)(o - base);
             set[i / 6] = (char)(set[i / 6] | 1 << i % 6);
         }
     }
-    for (size_t i = 0; i < kept; i++)
+    for (size_t i = 0; i < kept; i++) {
         set[i] = digits[(unsigned char)set[i]];
+    }
     to->count += kept;
     return kept == size;
 }
 
-/* Those that fit into `room` digits, their count included. */
-static void put_attempts(struct writer *to, int64_t base, const struct od_map_attempt *attempts, size_t count,
-                         size_t room)
+/* Attempts: those given, then those of the former owner beyond the window's end. */
+struct attempts {
+    const struct od_map_attempt *own;
+    size_t own_count;
+    const struct od_map_attempt *before;
+    size_t before_count;
+    int32_t epoch;
+};
+
+static struct attempts attempts_of(const struct od_window *window, const struct od_offset_map *before,
+                                   const struct od_map_attempt *own, size_t count)
 {
-    size_t size = digits_of(count) + EPOCH_DIGITS, kept = 0;
+    struct attempts all = {.own = own, .own_count = count, .epoch = -1};
+    for (size_t i = 0; i < count; i++) {
+        if (own[i].leader_epoch > all.epoch) {
+            all.epoch = own[i].leader_epoch;
+        }
+    }
+    if (before && before->attempts.count && before->attempt_epoch >= all.epoch &&
+        before->attempt_epoch >= window->epoch) {
+        size_t skip = 0;
+        while (skip < before->attempts.count && before->attempts.items[skip].offset < window->end) {
+            skip++;
+        }
+        all.before = before->attempts.items + skip;
+        all.before_count = before->attempts.count - skip;
+        all.epoch = all.before_count ? before->attempt_epoch : all.epoch;
+    }
+    return all;
+}
+
+static struct od_map_attempt attempt_at(const struct attempts *all, size_t i)
+{
+    return i < all->own_count ? all->own[i] : all->before[i - all->own_count];
+}
+
+/* Those that fit into `room` digits, their count included. */
+static void put_attempts(struct writer *to, int64_t base, const struct attempts *all, size_t room)
+{
+    size_t count = all->own_count + all->before_count, kept = 0;
+    size_t size = digits_of(count) + EPOCH_DIGITS;
     int64_t at = base;
-    int32_t epoch = -1;
     for (; kept < count; kept++) {
-        uint64_t delta = (uint64_t)(attempts[kept].offset - at);
-        size += digits_of(delta) + digits_of(attempts[kept].attempts);
-        if (size > room)
+        struct od_map_attempt attempt = attempt_at(all, kept);
+        size += digits_of((uint64_t)(attempt.offset - at)) + digits_of(attempt.attempts);
+        if (size > room) {
             break;
-        at = attempts[kept].offset;
-        if (attempts[kept].leader_epoch > epoch)
-            epoch = attempts[kept].leader_epoch;
+        }
+        at = attempt.offset;
     }
     put_number(to, kept);
-    if (kept)
-        put_number(to, (uint64_t)((int64_t)epoch + 1));
+    if (kept) {
+        put_number(to, (uint64_t)((int64_t)all->epoch + 1));
+    }
     at = base;
     for (size_t i = 0; i < kept; i++) {
-        put_number(to, (uint64_t)(attempts[i].offset - at));
-        put_number(to, attempts[i].attempts);
-        at = attempts[i].offset;
+        struct od_map_attempt attempt = attempt_at(all, i);
+        put_number(to, (uint64_t)(attempt.offset - at));
+        put_number(to, attempt.attempts);
+        at = attempt.offset;
     }
 }
 
-bool od_offset_map_encode(const struct od_window *window, uint64_t topic_id_hash, const struct od_map_attempt *attempts,
-                          size_t attempt_count, size_t cap, char *ret, size_t *ret_size)
+bool od_offset_map_encode(const struct od_window *window, const struct od_offset_map *before, uint64_t topic_id_hash,
+                          const struct od_map_attempt *attempts, size_t attempt_count, size_t cap, char *ret,
+                          size_t *ret_size)
 {
     od_assert(cap >= OD_OFFSET_MAP_MIN);
     struct writer to = {ret, 0};
-    bool any = window->done_above > 0, whole = true, as_bits = false;
+    struct runs runs = runs_of(window, before);
+    struct attempts all = attempts_of(window, before, attempts, attempt_count);
+    int64_t end = end_of(window, before);
+    bool any = end > window->base, whole = true, as_bits = false;
     *ret_size = 0;
-    if (!any && !attempt_count)
+    if (!any && all.own_count + all.before_count == 0) {
         return true;
+    }
+    int32_t epoch = runs.before ? runs.before->epoch : window->epoch;
     ret[to.count++] = '1';
     put_fixed(&to, topic_id_hash, HASH_DIGITS);
     put_number(&to, (uint64_t)window->base);
-    put_number(&to, any ? (uint64_t)((int64_t)window->epoch + 1) : 0);
-    size_t set = 0, rest = cap - to.count - CHECK_DIGITS - 1 /* form */;
+    put_number(&to, any ? (uint64_t)((int64_t)epoch + 1) : 0);
+    size_t set = 0, bits = (size_t)(end - window->base + 5) / 6, rest = cap - to.count - CHECK_DIGITS - 1 /* form */;
     if (any) {
-        size_t runs = size_as_runs(window), bits = size_as_bits(window);
-        as_bits = bits < runs;
-        set = as_bits ? bits : runs;
+        size_t as_runs = size_as_runs(runs);
+        as_bits = bits < as_runs;
+        set = as_bits ? bits : as_runs;
     }
-    put_attempts(&to, window->base, attempts, attempt_count, set < rest ? rest - set : 0);
+    put_attempts(&to, window->base, &all, set < rest ? rest - set : 0);
     ret[to.count++] = as_bits ? 'b' : 'r';
     size_t room = cap - to.count - CHECK_DIGITS;
-    if (any)
-        whole = as_bits ? put_bits(&to, window, room) : put_runs(&to, window, room);
+    if (any) {
+        whole = as_bits ? put_bits(&to, runs, bits, room) : put_runs(&to, runs, room);
+    }
     put_fixed(&to, checksum(ret, to.count), CHECK_DIGITS);
     *ret_size = to.count;
     return whole;
@@ -204,18 +318,26 @@ static unsigned log2_up(uint64_t n)
  * stretches before them are 2k lengths whose sum is the span S; a length n costs 1 + log32(n) digits at most, and the logarithm is
  * concave, so all of them cost at most 2k (1 + log32(S / 2k)); that grows with k as long as 2k <= S.
  */
-size_t od_offset_map_bound(const struct od_window *window, uint64_t running, int64_t last)
+size_t od_offset_map_bound(const struct od_window *window, const struct od_offset_map *before, uint64_t running,
+                           int64_t last)
 {
     size_t head = HEAD_DIGITS + 1 /* no attempts */ + 1 /* form */ + CHECK_DIGITS;
     int64_t end = window->done_end > last + 1 ? window->done_end : last + 1;
-    if (end <= window->base + 1)
+    uint64_t count = window->runs + running;
+    if (before && before->runs.count && od_offset_map_last(before) >= window->end) {
+        end = od_offset_map_last(before) >= end ? od_offset_map_last(before) + 1 : end;
+        count += before->runs.count;
+    } else if (end <= window->base + 1) {
         return head;
+    }
     uint64_t span = (uint64_t)(end - window->base);
-    uint64_t bits = (span + 5) / 6, lengths = 2 * (window->runs + running);
-    if (lengths > span)
+    uint64_t bits = (span + 5) / 6, lengths = 2 * count;
+    if (lengths > span) {
         lengths = span;
-    if (!lengths)
+    }
+    if (!lengths) {
         return head;
+    }
     uint64_t runs = lengths + (lengths * log2_up((span + lengths - 1) / lengths) + 4) / 5;
     return head + (size_t)(bits < runs ? bits : runs);
 }
@@ -232,11 +354,13 @@ static bool get_number(struct reader *from, uint64_t *ret)
 {
     uint64_t number = 0;
     for (unsigned shift = 0; shift < 5 * NUMBER_DIGITS; shift += 5) {
-        if (from->at == from->end)
+        if (from->at == from->end) {
             return false;
+        }
         uint64_t digit = (uint64_t)value_of(from->text[from->at++]);
-        if (shift == 60 && digit > 7)
+        if (shift == 60 && digit > 7) {
             return false;
+        }
         number |= (digit & 31) << shift;
         if (!(digit & 32)) {
             *ret = number;
@@ -249,16 +373,18 @@ static bool get_number(struct reader *from, uint64_t *ret)
 static uint64_t get_fixed(struct reader *from, unsigned count)
 {
     uint64_t number = 0;
-    for (unsigned i = 0; i < count; i++)
+    for (unsigned i = 0; i < count; i++) {
         number |= (uint64_t)value_of(from->text[from->at++]) << (6 * i);
+    }
     return number;
 }
 
 static bool get_epoch(struct reader *from, int32_t *ret)
 {
     uint64_t number;
-    if (!get_number(from, &number) || number > (uint64_t)INT32_MAX + 1)
+    if (!get_number(from, &number) || number > (uint64_t)INT32_MAX + 1) {
         return false;
+    }
     *ret = (int32_t)((int64_t)number - 1);
     return true;
 }
@@ -266,8 +392,9 @@ static bool get_epoch(struct reader *from, int32_t *ret)
 /* Moves *at by `delta`; false when that is beyond the largest offset. */
 static bool step(int64_t *at, uint64_t delta)
 {
-    if (delta > (uint64_t)(INT64_MAX - 1 - *at))
+    if (delta > (uint64_t)(INT64_MAX - 1 - *at)) {
         return false;
+    }
     *at += (int64_t)delta;
     return true;
 }
@@ -275,17 +402,22 @@ static bool step(int64_t *at, uint64_t delta)
 /* Whether text is one of ours by its outside: alphabet, length, checksum. */
 static enum od_map_refusal look(const char *text, size_t size)
 {
-    if (!size)
+    if (!size) {
         return OD_MAP_EMPTY;
-    if (text[0] < '1' || text[0] > '9' || size < SMALLEST || size > TEXT_MAX)
+    }
+    if (text[0] < '1' || text[0] > '9' || size < SMALLEST || size > TEXT_MAX) {
         return OD_MAP_NOT_OURS;
-    for (size_t i = 0; i < size; i++)
-        if (value_of(text[i]) < 0)
+    }
+    for (size_t i = 0; i < size; i++) {
+        if (value_of(text[i]) < 0) {
             return OD_MAP_NOT_OURS;
+        }
+    }
     struct reader tail = {text, size - CHECK_DIGITS, size};
     bool whole = get_fixed(&tail, CHECK_DIGITS) == checksum(text, size - CHECK_DIGITS);
-    if (text[0] != '1')
+    if (text[0] != '1') {
         return whole ? OD_MAP_NEWER : OD_MAP_NOT_OURS;
+    }
     return whole ? OD_MAP_ACCEPTED : OD_MAP_DAMAGED;
 }
 
@@ -295,15 +427,18 @@ static bool read_attempts(struct od_offset_map *map, struct reader *from, int64_
     uint64_t count, delta, attempts;
     int64_t at = base;
     *ret_sound = false;
-    if (!get_number(from, &count) || (count && !get_epoch(from, &map->attempt_epoch)))
+    if (!get_number(from, &count) || (count && !get_epoch(from, &map->attempt_epoch))) {
         return true;
+    }
     for (uint64_t i = 0; i < count; i++) {
         if (!get_number(from, &delta) || !get_number(from, &attempts) || !step(&at, delta) || attempts > UINT32_MAX ||
-            (i && !delta))
+            (i && !delta)) {
             return true;
+        }
         struct od_map_attempt entry = {at, (uint32_t)attempts, map->attempt_epoch};
-        if (!od_vec_push(&map->attempts, entry))
+        if (!od_vec_push(&map->attempts, entry)) {
             return false;
+        }
     }
     *ret_sound = true;
     return true;
@@ -322,13 +457,17 @@ static bool read_runs(struct od_offset_map *map, struct reader *from, int64_t ba
     int64_t at = base;
     *ret_sound = false;
     while (from->at < from->end) {
-        if (!get_number(from, &open) || !get_number(from, &done) || !open || !done || !step(&at, open))
+        bool touches = map->runs.count > 0; /* only the first may begin at the base itself */
+        if (!get_number(from, &open) || !get_number(from, &done) || (!open && touches) || !done || !step(&at, open)) {
             return true;
+        }
         int64_t first = at;
-        if (!step(&at, done))
+        if (!step(&at, done)) {
             return true;
-        if (!add_run(map, first, at - first))
+        }
+        if (!add_run(map, first, at - first)) {
             return false;
+        }
     }
     *ret_sound = true;
     return true;
@@ -338,18 +477,18 @@ static bool read_bits(struct od_offset_map *map, struct reader *from, int64_t ba
 {
     int64_t at = base, first = -1;
     *ret_sound = false;
-    if (from->at < from->end && (value_of(from->text[from->at]) & 1))
-        return true; /* the base is unfinished, always */
-    if (base > INT64_MAX - 6 * TEXT_MAX)
+    if (base > INT64_MAX - 6 * TEXT_MAX) {
         return true;
+    }
     for (; from->at < from->end; from->at++) {
         int digit = value_of(from->text[from->at]);
         for (int i = 0; i < 6; i++, at++) {
             if (digit >> i & 1) {
                 first = first < 0 ? at : first;
             } else if (first >= 0) {
-                if (!add_run(map, first, at - first))
+                if (!add_run(map, first, at - first)) {
                     return false;
+                }
                 first = -1;
             }
         }
@@ -362,10 +501,12 @@ static bool read_body(struct od_offset_map *map, struct reader *from, int64_t ba
 {
     uint64_t offset;
     *ret_sound = false;
-    if (!get_number(from, &offset) || (int64_t)offset != base || !get_epoch(from, &map->epoch))
+    if (!get_number(from, &offset) || (int64_t)offset != base || !get_epoch(from, &map->epoch)) {
         return true;
-    if (!read_attempts(map, from, base, ret_sound))
+    }
+    if (!read_attempts(map, from, base, ret_sound)) {
         return false;
+    }
     if (!*ret_sound || from->at == from->end) {
         *ret_sound = false;
         return true;
@@ -386,8 +527,9 @@ enum orderly_err od_offset_map_decode(struct od_offset_map *ret, const char *tex
 {
     *ret = (struct od_offset_map){.epoch = -1, .attempt_epoch = -1};
     ret->refusal = look(text, size);
-    if (ret->refusal != OD_MAP_ACCEPTED)
+    if (ret->refusal != OD_MAP_ACCEPTED) {
         return ORDERLY_OK;
+    }
     struct reader from = {text, 1, size - CHECK_DIGITS};
     uint64_t hash = get_fixed(&from, HASH_DIGITS);
     if (hash != topic_id_hash) {
@@ -415,30 +557,34 @@ void od_offset_map_fini(struct od_offset_map *map)
 
 bool od_offset_map_done(const struct od_offset_map *map, int64_t offset, int32_t leader_epoch)
 {
-    if (!map->runs.count || leader_epoch < 0 || leader_epoch > map->epoch)
+    if (!map->runs.count || leader_epoch < 0 || leader_epoch > map->epoch) {
         return false;
+    }
     size_t low = 0, high = map->runs.count; /* the last run that begins at or below `offset` */
     while (low < high) {
         size_t middle = low + (high - low) / 2;
-        if (map->runs.items[middle].first <= offset)
+        if (map->runs.items[middle].first <= offset) {
             low = middle + 1;
-        else
+        } else {
             high = middle;
+        }
     }
     return low && offset - map->runs.items[low - 1].first < map->runs.items[low - 1].count;
 }
 
 uint32_t od_offset_map_attempts(const struct od_offset_map *map, int64_t offset, int32_t leader_epoch)
 {
-    if (leader_epoch < 0 || leader_epoch > map->attempt_epoch)
+    if (leader_epoch < 0 || leader_epoch > map->attempt_epoch) {
         return 0;
+    }
     size_t low = 0, high = map->attempts.count;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
-        if (map->attempts.items[middle].offset < offset)
+        if (map->attempts.items[middle].offset < offset) {
             low = middle + 1;
-        else
+        } else {
             high = middle;
+        }
     }
     bool found = low < map->attempts.count && map->attempts.items[low].offset == offset;
     return found ? map->attempts.items[low].attempts : 0;
@@ -451,7 +597,8 @@ int64_t od_offset_map_last(const struct od_offset_map *map)
         const struct od_map_run *run = &map->runs.items[map->runs.count - 1];
         last = run->first + run->count - 1;
     }
-    if (map->attempts.count && map->attempts.items[map->attempts.count - 1].offset > last)
+    if (map->attempts.count && map->attempts.items[map->attempts.count - 1].offset > last) {
         last = map->attempts.items[map->attempts.count - 1].offset;
+    }
     return last;
 }

@@ -42,20 +42,6 @@ struct od_map_attempt {
 /* The longest text that does not name any done record, without attempts: every map fits into a cap of at least this. */
 enum { OD_OFFSET_MAP_MIN = 64 };
 
-/*
- * Writes the map of `window` (the done set above its watermark) into `ret` and its length (no NUL) to *ret_size; at most `cap`
- * characters (at least OD_OFFSET_MAP_MIN), which `ret` must hold. Nothing done and no attempts: empty text. Attempts (ascending
- * offsets) are left out, the last first, where they do not fit beside the done set. False: not all of the done set fitted either, its
- * upper part was left out; with a dispatch that asks od_offset_map_bound first only a lowered cap can cause that.
- */
-bool od_offset_map_encode(const struct od_window *, uint64_t topic_id_hash, const struct od_map_attempt *attempts,
-                          size_t attempt_count, size_t cap, char *ret, size_t *ret_size);
-/*
- * An upper bound, in constant time, of the text's length whatever subset of `running` unfinished records ends (those that run, are copied,
- * and those about to be dispatched), when none lies above `last` (the highest offset ever dispatched).
- */
-size_t od_offset_map_bound(const struct od_window *, uint64_t running, int64_t last);
-
 struct od_map_run {
     int64_t first, count;
 };
@@ -69,6 +55,23 @@ struct od_offset_map {
     OD_VEC(struct od_map_attempt) attempts; /* ascending */
     uint64_t done_count;                    /* offsets in runs */
 };
+
+/*
+ * Writes the map of `window` (the done set above its watermark) into `ret` and its length (no NUL) to *ret_size; at most `cap`
+ * characters (at least OD_OFFSET_MAP_MIN), which `ret` must hold. `before` (may be NULL) is the map
+ * that the stay began with: what it says of offsets not read yet (from window.end on) is handed on. Nothing done and no attempts: empty text. Attempts (ascending
+ * offsets) are left out, the last first, where they do not fit beside the done set. False: not all of the done set fitted either, its
+ * upper part was left out; with a dispatch that asks od_offset_map_bound first only a lowered cap can cause that.
+ */
+bool od_offset_map_encode(const struct od_window *, const struct od_offset_map *before, uint64_t topic_id_hash,
+                          const struct od_map_attempt *attempts, size_t attempt_count, size_t cap, char *ret,
+                          size_t *ret_size);
+/*
+ * An upper bound, in constant time, of the text's length whatever subset of `running` unfinished records ends (those that run, are copied,
+ * and those about to be dispatched), when none lies above `last` (the highest offset ever dispatched).
+ */
+size_t od_offset_map_bound(const struct od_window *, const struct od_offset_map *before, uint64_t running,
+                           int64_t last);
 
 /* Any bytes may come in. What is refused gives an empty map and says why. Errors: NOMEM. `ret` is initialised here. */
 enum orderly_err od_offset_map_decode(struct od_offset_map *ret, const char *text, size_t size, int64_t base,

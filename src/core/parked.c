@@ -12,10 +12,12 @@ void od_parked_fini(struct od_parked *parked)
 
 static bool before(const struct od_record *a, const struct od_record *b)
 {
-    if (a->due_ms != b->due_ms)
+    if (a->due_ms != b->due_ms) {
         return a->due_ms < b->due_ms;
-    if (a->assignment != b->assignment)
+    }
+    if (a->assignment != b->assignment) {
         return a->assignment < b->assignment;
+    }
     return a->offset < b->offset;
 }
 
@@ -30,8 +32,9 @@ static void rise(struct od_parked *parked, struct od_records *records, uint32_t 
     struct od_record *record = od_record_at(records, slot);
     while (place > 0) {
         uint32_t parent = (place - 1) / ARITY, other = parked->slots[parent];
-        if (!before(record, od_record_at(records, other)))
+        if (!before(record, od_record_at(records, other))) {
             break;
+        }
         put(parked, od_record_at(records, other), other, place);
         place = parent;
     }
@@ -42,9 +45,11 @@ static void rise(struct od_parked *parked, struct od_records *records, uint32_t 
 static uint32_t first_child(const struct od_parked *parked, const struct od_records *records, uint32_t first)
 {
     uint32_t best = first;
-    for (uint32_t i = first + 1; i < first + ARITY && i < parked->count; i++)
-        if (before(od_record_at(records, parked->slots[i]), od_record_at(records, parked->slots[best])))
+    for (uint32_t i = first + 1; i < first + ARITY && i < parked->count; i++) {
+        if (before(od_record_at(records, parked->slots[i]), od_record_at(records, parked->slots[best]))) {
             best = i;
+        }
+    }
     return best;
 }
 
@@ -54,8 +59,9 @@ static void sink(struct od_parked *parked, struct od_records *records, uint32_t 
     while (ARITY * place + 1 < parked->count) {
         uint32_t child = first_child(parked, records, ARITY * place + 1);
         uint32_t other = parked->slots[child];
-        if (!before(od_record_at(records, other), record))
+        if (!before(od_record_at(records, other), record)) {
             break;
+        }
         put(parked, od_record_at(records, other), other, place);
         place = child;
     }
@@ -68,8 +74,9 @@ bool od_parked_push(struct od_parked *parked, struct od_records *records, uint32
     if (parked->count == parked->room) {
         uint32_t room = parked->room ? parked->room + parked->room / 2 : 64;
         uint32_t *slots = realloc(parked->slots, room * sizeof *slots);
-        if (!slots)
+        if (!slots) {
             return false;
+        }
         parked->slots = slots;
         parked->room = room;
     }
@@ -84,12 +91,14 @@ void od_parked_remove(struct od_parked *parked, struct od_records *records, uint
     od_assert(place < parked->count && parked->slots[place] == slot);
     record->place = OD_SLOT_NONE;
     uint32_t last = parked->slots[--parked->count];
-    if (last == slot)
+    if (last == slot) {
         return;
-    if (place > 0 && before(od_record_at(records, last), od_record_at(records, parked->slots[(place - 1) / ARITY])))
+    }
+    if (place > 0 && before(od_record_at(records, last), od_record_at(records, parked->slots[(place - 1) / ARITY]))) {
         rise(parked, records, last, place);
-    else
+    } else {
         sink(parked, records, last, place);
+    }
 }
 
 int64_t od_parked_due(const struct od_parked *parked, const struct od_records *records)
@@ -99,8 +108,9 @@ int64_t od_parked_due(const struct od_parked *parked, const struct od_records *r
 
 uint32_t od_parked_pop(struct od_parked *parked, struct od_records *records, int64_t now_ms)
 {
-    if (od_parked_due(parked, records) > now_ms || !parked->count)
+    if (od_parked_due(parked, records) > now_ms || !parked->count) {
         return OD_SLOT_NONE;
+    }
     uint32_t slot = parked->slots[0];
     od_parked_remove(parked, records, slot);
     return slot;

@@ -31,8 +31,9 @@ void od_record_move(struct od_record *record, enum od_record_state to)
 
 static void free_chunks(struct od_records *records)
 {
-    for (size_t i = 0; i < records->chunk_count; i++)
+    for (size_t i = 0; i < records->chunk_count; i++) {
         free(records->chunks[i]);
+    }
     records->chunk_count = 0;
 }
 
@@ -49,14 +50,16 @@ static bool add_chunk(struct od_records *records)
     if (records->chunk_count == records->chunk_room) {
         size_t room = records->chunk_room ? 2 * records->chunk_room : 8;
         struct od_record **chunks = realloc(records->chunks, room * sizeof *chunks);
-        if (!chunks)
+        if (!chunks) {
             return false;
+        }
         records->chunks = chunks;
         records->chunk_room = room;
     }
     struct od_record *chunk = malloc(CHUNK_SIZE * sizeof *chunk);
-    if (!chunk)
+    if (!chunk) {
         return false;
+    }
     uint32_t first = (uint32_t)records->chunk_count << OD_RECORDS_CHUNK_BITS;
     od_assert(first < OD_SLOT_NONE - CHUNK_SIZE);
     for (uint32_t i = 0; i < CHUNK_SIZE; i++) {
@@ -71,14 +74,16 @@ static bool add_chunk(struct od_records *records)
 uint32_t od_records_add(struct od_records *records)
 {
     bool full = records->count == (records->chunk_count << OD_RECORDS_CHUNK_BITS);
-    if (full && !add_chunk(records))
+    if (full && !add_chunk(records)) {
         return OD_SLOT_NONE;
+    }
     uint32_t slot = records->free;
     struct od_record *record = od_record_at(records, slot);
     records->free = record->next;
     records->count++;
-    if (++records->last_use == 0)
+    if (++records->last_use == 0) {
         records->last_use = 1;
+    }
     memset(record, 0, sizeof *record);
     record->use = records->last_use;
     record->lane = record->next = record->place = OD_SLOT_NONE;
@@ -93,14 +98,16 @@ void od_records_remove(struct od_records *records, uint32_t slot)
     record->next = records->free;
     records->free = slot;
     /* A few chunks stay, so that a trickle does not allocate for each record. */
-    if (--records->count == 0 && records->chunk_count > 16)
+    if (--records->count == 0 && records->chunk_count > 16) {
         free_chunks(records);
+    }
 }
 
 uint32_t od_records_find(const struct od_records *records, uint64_t id)
 {
     uint32_t slot = od_record_slot(id), use = (uint32_t)(id >> 32);
-    if (use == 0 || slot >> OD_RECORDS_CHUNK_BITS >= records->chunk_count)
+    if (use == 0 || slot >> OD_RECORDS_CHUNK_BITS >= records->chunk_count) {
         return OD_SLOT_NONE;
+    }
     return od_record_at(records, slot)->use == use ? slot : OD_SLOT_NONE;
 }

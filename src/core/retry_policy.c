@@ -10,8 +10,9 @@ enum od_verdict od_retry_verdict(const struct od_settings *settings, enum orderl
     case ORDERLY_DROP:
         return OD_VERDICT_DONE;
     case ORDERLY_RETRY:
-        if (never || (int64_t)attempts + 1 >= settings->retry_attempts)
+        if (never || (int64_t)attempts + 1 >= settings->retry_attempts) {
             return OD_VERDICT_DEAD_LETTER;
+        }
         return OD_VERDICT_RETRY;
     case ORDERLY_DEAD_LETTER:
         return OD_VERDICT_DEAD_LETTER;
@@ -35,8 +36,9 @@ static int64_t clamp(int64_t value, int64_t low, int64_t high)
 /* value * thousandths / 1000, not above `most` (below 2^53, as all durations are). */
 static int64_t scaled(int64_t value, int64_t thousandths, int64_t most)
 {
-    if (thousandths > 0 && value > most / thousandths * THOUSANDTHS + THOUSANDTHS)
+    if (thousandths > 0 && value > most / thousandths * THOUSANDTHS + THOUSANDTHS) {
         return most;
+    }
     int64_t whole = value / THOUSANDTHS * thousandths;
     int64_t result = whole + value % THOUSANDTHS * thousandths / THOUSANDTHS;
     return result < most ? result : most;
@@ -48,8 +50,9 @@ int64_t od_retry_backoff(const struct od_settings *settings, uint32_t attempts, 
     int64_t delay = clamp(settings->backoff_first, 0, most);
     for (uint32_t i = 1; i < attempts && delay < most; i++) {
         int64_t next = scaled(delay, settings->backoff_factor, most);
-        if (next <= delay)
+        if (next <= delay) {
             break; /* a factor of at most 1 changes nothing any more */
+        }
         delay = next;
     }
     int64_t spread = scaled(delay, settings->backoff_jitter, delay);
@@ -60,10 +63,12 @@ int64_t od_retry_backoff(const struct od_settings *settings, uint32_t attempts, 
 int64_t od_retry_delay(const struct od_settings *settings, int64_t delay_ms, int64_t due_ms, int64_t wall_ms,
                        uint32_t attempts, struct od_random *random)
 {
-    if (delay_ms >= 0)
+    if (delay_ms >= 0) {
         return clamp(delay_ms, 0, settings->retry_max_delay);
-    if (due_ms > 0)
+    }
+    if (due_ms > 0) {
         return due_ms <= wall_ms ? 0 : clamp(due_ms - wall_ms, 0, settings->retry_max_delay);
+    }
     return od_retry_backoff(settings, attempts, random);
 }
 
@@ -72,15 +77,17 @@ int64_t od_retry_wait(const struct od_settings *settings, int64_t due_ms, int64_
 {
     int64_t most = delay_ms > 0 ? delay_ms : settings->retry_max_delay;
     int64_t wait = due_ms <= wall_ms ? 0 : due_ms - wall_ms;
-    if (ret_clamped)
+    if (ret_clamped) {
         *ret_clamped = wait > most;
+    }
     return wait < most ? wait : most;
 }
 
 int64_t od_doubling(int64_t first_ms, int64_t max_ms, uint32_t count)
 {
     int64_t delay = first_ms;
-    for (uint32_t i = 1; i < count && delay < max_ms; i++)
+    for (uint32_t i = 1; i < count && delay < max_ms; i++) {
         delay = delay > max_ms / 2 ? max_ms : 2 * delay;
+    }
     return delay < max_ms ? delay : max_ms;
 }

@@ -51,8 +51,9 @@ static void move_blocks(const struct od_window *window, struct od_window *to)
     memset(to->open, 0, to->blocks * sizeof *to->open);
     memset(to->done, 0, to->blocks * sizeof *to->done);
     memset(to->pages, 0xff, to->blocks * sizeof *to->pages);
-    if (!window->blocks || window->base == window->end)
+    if (!window->blocks || window->base == window->end) {
         return;
+    }
     for (int64_t b = block_of(window->base); b <= block_of(window->end - 1); b++) {
         uint64_t from = index_of(window, b), at = index_of(to, b);
         to->open[at] = window->open[from];
@@ -64,10 +65,12 @@ static void move_blocks(const struct od_window *window, struct od_window *to)
 static bool grow(struct od_window *window, uint64_t want)
 {
     uint64_t blocks = window->blocks ? window->blocks : FIRST_BLOCKS;
-    while (blocks < want)
+    while (blocks < want) {
         blocks *= 2;
-    if (blocks > MAX_BLOCKS)
+    }
+    if (blocks > MAX_BLOCKS) {
         return false;
+    }
     struct od_window to = {.blocks = blocks};
     to.open = malloc(blocks * sizeof *to.open);
     to.done = malloc(blocks * sizeof *to.done);
@@ -99,21 +102,24 @@ static bool reserve(struct od_window *window, int64_t offset)
 /* A page for block `at`, when it has none. */
 static bool take_page(struct od_window *window, uint64_t at)
 {
-    if (window->pages[at] != OD_SLOT_NONE)
+    if (window->pages[at] != OD_SLOT_NONE) {
         return true;
+    }
     if (window->page_free == OD_SLOT_NONE && window->page_count == window->page_room) {
         uint32_t room = window->page_room ? window->page_room + window->page_room / 2 : 2;
         uint32_t *slots = realloc(window->slots, (size_t)room * WORD * sizeof *slots);
-        if (!slots)
+        if (!slots) {
             return false;
+        }
         window->slots = slots;
         window->page_room = room;
     }
     uint32_t page = window->page_free;
-    if (page != OD_SLOT_NONE)
+    if (page != OD_SLOT_NONE) {
         window->page_free = window->slots[(size_t)page * WORD];
-    else
+    } else {
         page = window->page_count++;
+    }
     window->pages[at] = page;
     return true;
 }
@@ -128,8 +134,9 @@ static void give_page(struct od_window *window, uint64_t at)
 
 static bool is_open(const struct od_window *window, int64_t offset)
 {
-    if (offset < window->base || offset >= window->end)
+    if (offset < window->base || offset >= window->end) {
         return false;
+    }
     return window->open[index_of(window, block_of(offset))] & bit_of(offset);
 }
 
@@ -142,26 +149,31 @@ static bool is_closed(const struct od_window *window, int64_t offset)
 /* Nothing is unfinished: the watermark is the end and no block says anything. */
 static void settle_empty(struct od_window *window, int64_t end)
 {
-    if (window->base < window->end)
-        for (int64_t b = block_of(window->base); b <= block_of(window->end - 1); b++)
+    if (window->base < window->end) {
+        for (int64_t b = block_of(window->base); b <= block_of(window->end - 1); b++) {
             window->done[index_of(window, b)] = 0;
+        }
+    }
     window->base = window->end = end;
     window->done_above = window->runs = 0;
 }
 
 bool od_window_seen(struct od_window *window, int64_t next)
 {
-    if (next <= window->end)
+    if (next <= window->end) {
         return true;
+    }
     if (!window->unfinished) {
         settle_empty(window, next);
         return true;
     }
-    if (!reserve(window, next - 1))
+    if (!reserve(window, next - 1)) {
         return false;
+    }
     /* Blocks beyond the end are clean: a gap is the absence of both bits. */
-    if (!is_closed(window, window->end - 1))
+    if (!is_closed(window, window->end - 1)) {
         window->runs++;
+    }
     window->end = next;
     return true;
 }
@@ -169,15 +181,19 @@ bool od_window_seen(struct od_window *window, int64_t next)
 bool od_window_add(struct od_window *window, int64_t offset, uint32_t slot)
 {
     od_assert(offset >= window->end && slot != OD_SLOT_NONE);
-    if (!window->unfinished)
+    if (!window->unfinished) {
         settle_empty(window, offset);
-    if (!reserve(window, offset))
+    }
+    if (!reserve(window, offset)) {
         return false;
+    }
     uint64_t at = index_of(window, block_of(offset));
-    if (!take_page(window, at))
+    if (!take_page(window, at)) {
         return false;
-    if (offset > window->end && !is_closed(window, window->end - 1))
+    }
+    if (offset > window->end && !is_closed(window, window->end - 1)) {
         window->runs++;
+    }
     window->slots[(size_t)window->pages[at] * WORD + ((uint64_t)offset & (WORD - 1))] = slot;
     window->open[at] |= bit_of(offset);
     window->end = offset + 1;
@@ -187,17 +203,20 @@ bool od_window_add(struct od_window *window, int64_t offset, uint32_t slot)
 
 static void note_done(struct od_window *window, int64_t offset, int32_t leader_epoch)
 {
-    if (leader_epoch > window->epoch)
+    if (leader_epoch > window->epoch) {
         window->epoch = leader_epoch;
-    if (offset + 1 > window->done_end)
+    }
+    if (offset + 1 > window->done_end) {
         window->done_end = offset + 1;
+    }
 }
 
 bool od_window_add_done(struct od_window *window, int64_t offset, int32_t leader_epoch)
 {
     od_assert(offset >= window->end);
-    if (!od_window_seen(window, offset + 1))
+    if (!od_window_seen(window, offset + 1)) {
         return false;
+    }
     note_done(window, offset, leader_epoch);
     if (window->unfinished) {
         window->done[index_of(window, block_of(offset))] |= bit_of(offset);
@@ -209,15 +228,18 @@ bool od_window_add_done(struct od_window *window, int64_t offset, int32_t leader
 /* The first unfinished offset at or above `offset`; end when there is none. */
 static int64_t next_open(const struct od_window *window, int64_t offset)
 {
-    if (offset < window->base)
+    if (offset < window->base) {
         offset = window->base;
-    if (!window->unfinished || offset >= window->end)
+    }
+    if (!window->unfinished || offset >= window->end) {
         return window->end;
+    }
     int64_t block = block_of(offset), last = block_of(window->end - 1);
     uint64_t word = window->open[index_of(window, block)] & ~(bit_of(offset) - 1);
     while (!word) {
-        if (++block > last)
+        if (++block > last) {
             return window->end;
+        }
         word = window->open[index_of(window, block)];
     }
     return block * WORD + lowest(word);
@@ -226,13 +248,15 @@ static int64_t next_open(const struct od_window *window, int64_t offset)
 /* The first done or gap offset at or above `offset`; end when there is none. */
 static int64_t next_closed(const struct od_window *window, int64_t offset)
 {
-    if (offset >= window->end)
+    if (offset >= window->end) {
         return window->end;
+    }
     int64_t block = block_of(offset), last = block_of(window->end - 1);
     uint64_t word = ~window->open[index_of(window, block)] & ~(bit_of(offset) - 1);
     while (!word) {
-        if (++block > last)
+        if (++block > last) {
             return window->end;
+        }
         word = ~window->open[index_of(window, block)];
     }
     int64_t found = block * WORD + lowest(word);
@@ -247,8 +271,9 @@ static void advance(struct od_window *window)
         return;
     }
     int64_t to = next_open(window, window->base);
-    if (to > window->base + 1)
+    if (to > window->base + 1) {
         window->runs--;
+    }
     for (int64_t b = block_of(window->base); b <= block_of(to); b++) {
         uint64_t *done = &window->done[index_of(window, b)];
         uint64_t passed = b < block_of(to) ? *done : *done & (bit_of(to) - 1);
@@ -264,8 +289,9 @@ void od_window_done(struct od_window *window, int64_t offset, int32_t leader_epo
     uint64_t at = index_of(window, block_of(offset));
     window->open[at] &= ~bit_of(offset);
     window->unfinished--;
-    if (!window->open[at])
+    if (!window->open[at]) {
         give_page(window, at);
+    }
     note_done(window, offset, leader_epoch);
     if (offset == window->base) {
         advance(window);
@@ -274,16 +300,18 @@ void od_window_done(struct od_window *window, int64_t offset, int32_t leader_epo
     window->done[at] |= bit_of(offset);
     window->done_above++;
     int neighbours = is_closed(window, offset - 1) + is_closed(window, offset + 1);
-    if (neighbours == 0)
+    if (neighbours == 0) {
         window->runs++;
-    else if (neighbours == 2)
+    } else if (neighbours == 2) {
         window->runs--;
+    }
 }
 
 uint32_t od_window_find(const struct od_window *window, int64_t offset)
 {
-    if (!is_open(window, offset))
+    if (!is_open(window, offset)) {
         return OD_SLOT_NONE;
+    }
     uint64_t at = index_of(window, block_of(offset));
     return window->slots[(size_t)window->pages[at] * WORD + ((uint64_t)offset & (WORD - 1))];
 }
@@ -296,14 +324,17 @@ uint32_t od_window_next(const struct od_window *window, int64_t *offset)
 
 bool od_window_next_run(const struct od_window *window, int64_t *cursor, int64_t *ret_first, int64_t *ret_count)
 {
-    if (!window->unfinished)
+    if (!window->unfinished) {
         return false;
+    }
     int64_t first = next_closed(window, *cursor < window->base ? window->base : *cursor);
-    if (first >= window->done_end)
+    if (first >= window->done_end) {
         return false;
+    }
     int64_t after = next_open(window, first);
-    if (after > window->done_end)
+    if (after > window->done_end) {
         after = window->done_end;
+    }
     *ret_first = first;
     *ret_count = after - first;
     *cursor = after;

@@ -52,10 +52,12 @@ static void a_record_is_put_back_where_its_offset_belongs(void **state)
     struct od_lanes lanes = {0};
     uint32_t lane = od_lanes_get(&lanes, 1, 0);
     static const int64_t offsets[] = {5, 1, 9, 3, 7};
-    for (size_t i = 0; i < 5; i++)
+    for (size_t i = 0; i < 5; i++) {
         od_lane_insert(&lanes, &records, lane, record_of(&records, offsets[i]));
-    for (int64_t want = 1; want <= 9; want += 2)
+    }
+    for (int64_t want = 1; want <= 9; want += 2) {
         assert_int_equal(od_record_at(&records, od_lane_pop(&lanes, &records, lane))->offset, want);
+    }
     od_lanes_fini(&lanes);
     od_records_fini(&records);
 }
@@ -66,26 +68,31 @@ static void lanes_are_told_apart_by_stay_and_key(void **state)
     enum { COUNT = 5000 };
     struct od_lanes lanes = {0};
     static uint32_t made[2][COUNT];
-    for (uint32_t a = 0; a < 2; a++)
-        for (uint64_t k = 0; k < COUNT; k++)
+    for (uint32_t a = 0; a < 2; a++) {
+        for (uint64_t k = 0; k < COUNT; k++) {
             made[a][k] = od_lanes_get(&lanes, a, k);
+        }
+    }
     assert_int_equal(lanes.count, 2 * COUNT);
-    for (uint32_t a = 0; a < 2; a++)
+    for (uint32_t a = 0; a < 2; a++) {
         for (uint64_t k = 0; k < COUNT; k++) {
             assert_int_equal(od_lanes_find(&lanes, a, k), made[a][k]);
             assert_int_equal(od_lanes_get(&lanes, a, k), made[a][k]);
         }
+    }
     assert_int_equal(od_lanes_find(&lanes, 2, 0), OD_SLOT_NONE);
-    for (uint64_t k = 0; k < COUNT; k++)
+    for (uint64_t k = 0; k < COUNT; k++) {
         od_lanes_remove(&lanes, made[0][k]);
+    }
     for (uint64_t k = 0; k < COUNT; k++) {
         assert_int_equal(od_lanes_find(&lanes, 0, k), OD_SLOT_NONE);
         assert_int_equal(od_lanes_find(&lanes, 1, k), made[1][k]);
     }
     /* Removed ones are used again. */
     uint32_t room = lanes.room;
-    for (uint64_t k = 0; k < COUNT; k++)
+    for (uint64_t k = 0; k < COUNT; k++) {
         assert_true(od_lanes_get(&lanes, 7, k) != OD_SLOT_NONE);
+    }
     assert_int_equal(lanes.room, room);
     od_lanes_fini(&lanes);
 }

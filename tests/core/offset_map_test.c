@@ -20,18 +20,22 @@ static const uint64_t topic = UINT64_C(0xfedcba9876543210);
 static void picture(struct od_window *w, int64_t base, const char *text, int32_t epoch)
 {
     od_window_init(w, base);
-    for (int64_t i = 0; text[i]; i++)
-        if (text[i] != '.')
+    for (int64_t i = 0; text[i]; i++) {
+        if (text[i] != '.') {
             assert_true(od_window_add(w, base + i, (uint32_t)i));
-    for (int64_t i = 0; text[i]; i++)
-        if (text[i] == 'D')
+        }
+    }
+    for (int64_t i = 0; text[i]; i++) {
+        if (text[i] == 'D') {
             od_window_done(w, base + i, epoch);
+        }
+    }
 }
 
 static size_t encode(const struct od_window *w, char *text)
 {
     size_t size;
-    assert_true(od_offset_map_encode(w, topic, NULL, 0, CAP, text, &size));
+    assert_true(od_offset_map_encode(w, NULL, topic, NULL, 0, CAP, text, &size));
     return size;
 }
 
@@ -47,8 +51,9 @@ static void what_was_done_is_read_back(void **state)
     assert_int_equal(map.refusal, OD_MAP_ACCEPTED);
     assert_int_equal(map.epoch, 5);
     const char *want = "UUDDUDDDUUDU";
-    for (int64_t i = -3; i < 20; i++)
+    for (int64_t i = -3; i < 20; i++) {
         assert_int_equal(od_offset_map_done(&map, 1000 + i, 5), i >= 0 && i < 12 && want[i] == 'D');
+    }
     assert_int_equal(map.done_count, 6);
     assert_int_equal(od_offset_map_last(&map), 1010);
     od_offset_map_fini(&map);
@@ -113,8 +118,9 @@ static void seal(char *text, size_t size)
 {
     static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
     uint64_t sum = od_hash_bytes(text, size - 5, 0);
-    for (size_t i = 0; i < 5; i++, sum >>= 6)
+    for (size_t i = 0; i < 5; i++, sum >>= 6) {
         text[size - 5 + i] = digits[sum & 63];
+    }
 }
 
 static void a_refusal_says_why(void **state)
@@ -153,7 +159,7 @@ static void attempts_travel_with_their_own_epoch(void **state)
     struct od_offset_map map;
     picture(&w, 500, "UUUUU", 5);
     struct od_map_attempt attempts[] = {{500, 3, 7}, {502, 1, 8}, {504, 70000, 8}};
-    assert_true(od_offset_map_encode(&w, topic, attempts, 3, CAP, text, &size));
+    assert_true(od_offset_map_encode(&w, NULL, topic, attempts, 3, CAP, text, &size));
     assert_int_equal(od_offset_map_decode(&map, text, size, 500, topic), ORDERLY_OK);
     assert_int_equal(map.refusal, OD_MAP_ACCEPTED);
     assert_int_equal(od_offset_map_attempts(&map, 500, 7), 3);
@@ -176,16 +182,18 @@ static void attempts_give_way_to_the_done_set(void **state)
     size_t size;
     struct od_offset_map map;
     od_window_init(&w, 0);
-    for (int64_t i = 0; i < 1000; i++)
+    for (int64_t i = 0; i < 1000; i++) {
         assert_true(od_window_add(&w, i, 1));
+    }
     static struct od_map_attempt attempts[500];
     for (int64_t i = 0; i < 1000; i++) {
-        if (i % 2)
+        if (i % 2) {
             od_window_done(&w, i, 1);
-        else
+        } else {
             attempts[i / 2] = (struct od_map_attempt){i, 1, 1};
+        }
     }
-    assert_true(od_offset_map_encode(&w, topic, attempts, 500, 300, text, &size));
+    assert_true(od_offset_map_encode(&w, NULL, topic, attempts, 500, 300, text, &size));
     assert_in_range(size, 250, 300);
     assert_int_equal(od_offset_map_decode(&map, text, size, 0, topic), ORDERLY_OK);
     assert_int_equal(map.done_count, 500);
@@ -203,17 +211,20 @@ static void a_lowered_cap_keeps_the_lower_part(void **state)
     size_t size;
     struct od_offset_map map;
     od_window_init(&w, 0);
-    for (int64_t i = 0; i < 6000; i++)
+    for (int64_t i = 0; i < 6000; i++) {
         assert_true(od_window_add(&w, i, 1));
-    for (int64_t i = 1; i < 6000; i += 2)
+    }
+    for (int64_t i = 1; i < 6000; i += 2) {
         od_window_done(&w, i, 1);
-    assert_false(od_offset_map_encode(&w, topic, NULL, 0, 500, text, &size));
+    }
+    assert_false(od_offset_map_encode(&w, NULL, topic, NULL, 0, 500, text, &size));
     assert_in_range(size, 480, 500);
     assert_int_equal(od_offset_map_decode(&map, text, size, 0, topic), ORDERLY_OK);
     assert_int_equal(map.refusal, OD_MAP_ACCEPTED);
     assert_in_range(map.done_count, 1000, 1500);
-    for (int64_t i = 0; i <= od_offset_map_last(&map); i++)
+    for (int64_t i = 0; i <= od_offset_map_last(&map); i++) {
         assert_int_equal(od_offset_map_done(&map, i, 1), i % 2 == 1);
+    }
     od_offset_map_fini(&map);
     od_window_fini(&w);
 }
@@ -225,12 +236,14 @@ static void a_bitmap_of_4000_bytes_spans_23000_offsets(void **state)
     char text[CAP];
     od_window_init(&w, INT64_C(1) << 40);
     int64_t base = w.base;
-    for (int64_t i = 0; i < 23000; i++)
+    for (int64_t i = 0; i < 23000; i++) {
         assert_true(od_window_add(&w, base + i, 1));
+    }
     /* Every second one, the worst case, with all of the others still running. */
-    assert_true(od_offset_map_bound(&w, 23000, base + 22999) <= CAP);
-    for (int64_t i = 1; i < 23000; i += 2)
+    assert_true(od_offset_map_bound(&w, NULL, 23000, base + 22999) <= CAP);
+    for (int64_t i = 1; i < 23000; i += 2) {
         od_window_done(&w, base + i, 1);
+    }
     size_t size = encode(&w, text);
     assert_in_range(size, 3800, CAP);
     od_window_fini(&w);
@@ -248,7 +261,82 @@ static void few_runs_span_millions(void **state)
     od_window_done(&w, 4000000, 1);
     size_t size = encode(&w, text);
     assert_true(size < 40);
-    assert_true(od_offset_map_bound(&w, 64, 4000001) < 700);
+    assert_true(od_offset_map_bound(&w, NULL, 64, 4000001) < 700);
+    od_window_fini(&w);
+}
+
+static void what_was_not_read_yet_is_handed_on(void **state)
+{
+    (void)state;
+    struct od_window w;
+    char text[CAP];
+    size_t size;
+    struct od_offset_map first, second;
+    picture(&w, 100, "UDUUUUDDUU", 5);
+    struct od_map_attempt attempts[] = {{100, 1, 5}, {108, 3, 5}};
+    assert_true(od_offset_map_encode(&w, NULL, topic, attempts, 2, CAP, text, &size));
+    od_window_fini(&w);
+    assert_int_equal(od_offset_map_decode(&first, text, size, 100, topic), ORDERLY_OK);
+    /* The next owner reads two of them, finishes the first, and hands over. */
+    od_window_init(&w, 100);
+    assert_true(od_window_add(&w, 100, 1));
+    assert_true(od_window_add_done(&w, 101, 5));
+    od_window_done(&w, 100, 5);
+    assert_true(od_offset_map_encode(&w, &first, topic, NULL, 0, CAP, text, &size));
+    assert_true(size <= od_offset_map_bound(&w, &first, 0, 101));
+    assert_int_equal(od_offset_map_decode(&second, text, size, 102, topic), ORDERLY_OK);
+    assert_int_equal(second.refusal, OD_MAP_ACCEPTED);
+    assert_int_equal(second.done_count, 2);
+    assert_true(od_offset_map_done(&second, 106, 5) && od_offset_map_done(&second, 107, 5));
+    assert_int_equal(od_offset_map_attempts(&second, 108, 5), 3);
+    assert_int_equal(od_offset_map_attempts(&second, 100, 5), 0);
+    od_offset_map_fini(&second);
+    /* Had it done something of a newer leader, all behind that would be newer too: the old map is void. */
+    assert_true(od_window_add(&w, 102, 1));
+    assert_true(od_window_add_done(&w, 103, 6));
+    assert_true(od_offset_map_encode(&w, &first, topic, NULL, 0, CAP, text, &size));
+    assert_int_equal(od_offset_map_decode(&second, text, size, 102, topic), ORDERLY_OK);
+    assert_int_equal(second.done_count, 1);
+    assert_false(od_offset_map_done(&second, 106, 6));
+    assert_int_equal(od_offset_map_attempts(&second, 108, 6), 0);
+    od_offset_map_fini(&second);
+    od_offset_map_fini(&first);
+    od_window_fini(&w);
+}
+
+static void a_committed_offset_may_itself_be_done(void **state)
+{
+    (void)state;
+    struct od_window w;
+    char text[CAP];
+    size_t size;
+    struct od_offset_map first, second;
+    picture(&w, 100, "UDDDUUDU", 5);
+    size = encode(&w, text);
+    od_window_fini(&w);
+    assert_int_equal(od_offset_map_decode(&first, text, size, 100, topic), ORDERLY_OK);
+    od_window_init(&w, 100);
+    assert_true(od_window_add(&w, 100, 1));
+    od_window_done(&w, 100, 5);
+    assert_int_equal(od_window_watermark(&w), 101);
+    assert_true(od_offset_map_encode(&w, &first, topic, NULL, 0, CAP, text, &size));
+    assert_int_equal(od_offset_map_decode(&second, text, size, 101, topic), ORDERLY_OK);
+    assert_int_equal(second.refusal, OD_MAP_ACCEPTED);
+    for (int64_t o = 101; o < 108; o++) {
+        assert_int_equal(od_offset_map_done(&second, o, 5), o < 104 || o == 106);
+    }
+    od_offset_map_fini(&second);
+    /* A run of the window that touches what follows is one run with it. */
+    assert_true(od_window_add(&w, 101, 1));
+    assert_true(od_window_add_done(&w, 102, 5));
+    assert_true(od_offset_map_encode(&w, &first, topic, NULL, 0, CAP, text, &size));
+    assert_int_equal(od_offset_map_decode(&second, text, size, 101, topic), ORDERLY_OK);
+    assert_int_equal(second.refusal, OD_MAP_ACCEPTED);
+    for (int64_t o = 101; o < 108; o++) {
+        assert_int_equal(od_offset_map_done(&second, o, 5), (o > 101 && o < 104) || o == 106);
+    }
+    od_offset_map_fini(&second);
+    od_offset_map_fini(&first);
     od_window_fini(&w);
 }
 
@@ -281,13 +369,14 @@ static void the_bound_holds_for_every_subset(void **state)
                 last = o;
             }
         }
-        size_t bound = od_offset_map_bound(&w, running_count, last);
+        size_t bound = od_offset_map_bound(&w, NULL, running_count, last);
         while (running_count) {
             size_t i = (size_t)od_random_below(&random, running_count), size;
-            assert_true(od_offset_map_encode(&w, UINT64_MAX, NULL, 0, 1 << 16, text, &size));
+            assert_true(od_offset_map_encode(&w, NULL, UINT64_MAX, NULL, 0, 1 << 16, text, &size));
             assert_true(size <= bound);
-            if (bound - size < tightest)
+            if (bound - size < tightest) {
                 tightest = bound - size;
+            }
             od_window_done(&w, running[i], INT32_MAX);
             running[i] = running[--running_count];
         }
@@ -310,10 +399,12 @@ static void the_decoder_survives_any_bytes(void **state)
     for (int i = 0; i < 200000; i++) {
         size_t size = (size_t)od_random_below(&random, i % 10 ? 40 : sizeof text);
         int kind = i % 3;
-        for (size_t k = 0; k < size; k++)
+        for (size_t k = 0; k < size; k++) {
             text[k] = kind ? digits[od_random_below(&random, i % 7 ? 64 : 8)] : (char)od_random_next(&random);
-        if (size)
+        }
+        if (size) {
             text[0] = od_random_chance(&random, 900) ? '1' : text[0];
+        }
         if (kind == 2 && size >= 21) {
             /* Past the checksum and the head, into the shapes behind. */
             memset(text + 1, 'A', 11);
@@ -331,13 +422,13 @@ static void the_decoder_survives_any_bytes(void **state)
         int64_t at = 5;
         uint64_t done = 0;
         for (size_t r = 0; r < map.runs.count; r++) {
-            assert_true(map.runs.items[r].first > at && map.runs.items[r].count > 0);
+            assert_true((map.runs.items[r].first > at || r == 0) && map.runs.items[r].first >= at &&
+                        map.runs.items[r].count > 0);
             at = map.runs.items[r].first + map.runs.items[r].count;
             assert_true(at > map.runs.items[r].first);
             done += (uint64_t)map.runs.items[r].count;
         }
         assert_int_equal(done, map.done_count);
-        assert_false(od_offset_map_done(&map, 5, 0));
         od_offset_map_fini(&map);
     }
     assert_true(accepted > 1000 && damaged > 1000);
@@ -355,6 +446,8 @@ int main(void)
         cmocka_unit_test(a_lowered_cap_keeps_the_lower_part),
         cmocka_unit_test(a_bitmap_of_4000_bytes_spans_23000_offsets),
         cmocka_unit_test(few_runs_span_millions),
+        cmocka_unit_test(what_was_not_read_yet_is_handed_on),
+        cmocka_unit_test(a_committed_offset_may_itself_be_done),
         cmocka_unit_test(the_bound_holds_for_every_subset),
         cmocka_unit_test(the_decoder_survives_any_bytes),
     };

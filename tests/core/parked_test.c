@@ -48,8 +48,9 @@ static void ties_go_by_stay_then_offset(void **state)
     uint32_t d = park(&parked, &records, 5, 2, 1), b = park(&parked, &records, 5, 1, 20);
     uint32_t c = park(&parked, &records, 5, 2, 0), a = park(&parked, &records, 5, 1, 10);
     uint32_t want[] = {a, b, c, d};
-    for (int i = 0; i < 4; i++)
+    for (int i = 0; i < 4; i++) {
         assert_int_equal(od_parked_pop(&parked, &records, 5), want[i]);
+    }
     od_parked_fini(&parked);
     od_records_fini(&records);
 }
@@ -63,8 +64,9 @@ static void mixed_delays_and_removals_keep_the_order(void **state)
     od_random_init(&random, 4);
     struct od_records records = {0};
     struct od_parked parked = {0};
-    for (int i = 0; i < COUNT; i++)
+    for (int i = 0; i < COUNT; i++) {
         slots[i] = park(&parked, &records, (int64_t)od_random_below(&random, 1000), 1, i);
+    }
     uint32_t removed = 0;
     for (int i = 0; i < COUNT; i++) {
         if (od_random_chance(&random, 400)) {

@@ -46,8 +46,9 @@ static void records_do_not_move_and_memory_goes_with_the_last(void **state)
     struct od_records records = {0};
     struct od_record *early = od_record_at(&records, od_records_add(&records));
     early->offset = 77;
-    for (size_t i = 0; i < COUNT; i++)
+    for (size_t i = 0; i < COUNT; i++) {
         ids[i] = od_record_id(&records, od_records_add(&records));
+    }
     assert_int_equal(early->offset, 77);
     assert_int_equal(records.count, COUNT + 1);
     for (size_t i = 0; i < COUNT; i++) {
@@ -62,8 +63,9 @@ static void records_do_not_move_and_memory_goes_with_the_last(void **state)
     assert_int_equal(records.chunk_count, 0);
     /* Also across that an old id stays unknown. */
     (void)od_records_add(&records);
-    for (size_t i = 0; i < COUNT; i++)
+    for (size_t i = 0; i < COUNT; i++) {
         assert_int_equal(od_records_find(&records, ids[i]), OD_SLOT_NONE);
+    }
     od_records_fini(&records);
 }
 
@@ -75,10 +77,12 @@ static void only_the_moves_of_the_table_are_allowed(void **state)
         [OD_RECORD_FETCHED] = "010101", [OD_RECORD_QUEUED] = "001101",  [OD_RECORD_RUNNING] = "010111",
         [OD_RECORD_PARKED] = "010011",  [OD_RECORD_COPYING] = "000101", [OD_RECORD_DONE] = "000000",
     };
-    for (int from = 0; from < OD_RECORD_STATES; from++)
-        for (int to = 0; to < OD_RECORD_STATES; to++)
+    for (int from = 0; from < OD_RECORD_STATES; from++) {
+        for (int to = 0; to < OD_RECORD_STATES; to++) {
             assert_int_equal(od_record_may_move((enum od_record_state)from, (enum od_record_state)to),
                              allowed[from][to] == '1');
+        }
+    }
 }
 
 int main(void)

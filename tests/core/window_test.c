@@ -15,8 +15,9 @@ static void the_watermark_is_the_first_unfinished(void **state)
     struct od_window w;
     od_window_init(&w, 100);
     assert_int_equal(od_window_watermark(&w), 100);
-    for (int i = 0; i < 5; i++)
+    for (int i = 0; i < 5; i++) {
         assert_true(od_window_add(&w, 100 + i, (uint32_t)i));
+    }
     assert_int_equal(w.unfinished, 5);
     od_window_done(&w, 102, 7);
     od_window_done(&w, 101, 6);
@@ -87,8 +88,9 @@ static void a_walk_may_finish_what_it_finds(void **state)
     (void)state;
     struct od_window w;
     od_window_init(&w, 1);
-    for (int i = 1; i < 300; i += 3)
+    for (int i = 1; i < 300; i += 3) {
         assert_true(od_window_add(&w, i, (uint32_t)i));
+    }
     int found = 0;
     uint32_t slot;
     for (int64_t o = w.base; (slot = od_window_next(&w, &o)) != OD_SLOT_NONE; o++) {
@@ -108,8 +110,9 @@ static void memory_follows_the_unfinished_not_the_history(void **state)
     od_window_init(&w, 0);
     for (int64_t o = 0; o < 1000000; o++) {
         assert_true(od_window_add(&w, o, 1));
-        if (o >= 100)
+        if (o >= 100) {
             od_window_done(&w, o - 100, 1);
+        }
     }
     assert_true(w.blocks <= 8);
     assert_true(w.page_room <= 8);
@@ -136,8 +139,9 @@ struct model {
 static void compare(const struct od_window *w, const struct model *m)
 {
     int64_t base = m->base;
-    while (base < m->end && m->is[base] != 'U')
+    while (base < m->end && m->is[base] != 'U') {
         base++;
+    }
     assert_int_equal(od_window_watermark(w), base);
     assert_int_equal(w->end, m->end);
     uint64_t unfinished = 0, done = 0, runs = 0;
@@ -145,8 +149,9 @@ static void compare(const struct od_window *w, const struct model *m)
     for (int64_t o = base; o < m->end; o++) {
         unfinished += m->is[o] == 'U';
         done += m->is[o] == 'D';
-        if (m->is[o] == 'D')
+        if (m->is[o] == 'D') {
             last_done = o;
+        }
         runs += m->is[o] != 'U' && m->is[o - 1] == 'U';
         assert_int_equal(od_window_find(w, o), m->is[o] == 'U' ? (uint32_t)(o * 7) : OD_SLOT_NONE);
     }
@@ -155,10 +160,12 @@ static void compare(const struct od_window *w, const struct model *m)
     assert_int_equal(w->runs, runs);
     while (od_window_next_run(w, &cursor, &first, &count)) {
         assert_true(count > 0 && first > base);
-        for (; at < first; at++)
+        for (; at < first; at++) {
             assert_int_equal(m->is[at], 'U');
-        for (; at < first + count; at++)
+        }
+        for (; at < first + count; at++) {
             assert_true(m->is[at] != 'U' && m->is[at]);
+        }
     }
     assert_true(at >= last_done);
 }
@@ -178,17 +185,21 @@ static void a_random_history_agrees_with_the_model(void **state)
         while (m.end < MODEL - 300) {
             uint64_t what = od_random_below(&random, 100);
             if (what < 3) { /* a gap, perhaps over many blocks */
-                int64_t next = m.end + (int64_t)od_random_below(&random, what ? 5 : 200);
-                assert_true(od_window_seen(&w, next));
-                while (m.end < next)
-                    m.is[m.end++] = '.';
+                {
+                    int64_t next = m.end + (int64_t)od_random_below(&random, what ? 5 : 200);
+                    assert_true(od_window_seen(&w, next));
+                    while (m.end < next) {
+                        m.is[m.end++] = '.';
+                    }
+                }
             } else if (what < 10) {
                 m.is[m.end] = 'D';
                 assert_true(od_window_add_done(&w, m.end++, 1));
             } else if (w.unfinished < ahead && what < 60) {
                 int64_t o = m.end + (what < 12 ? 3 : 0);
-                while (m.end < o)
+                while (m.end < o) {
                     m.is[m.end++] = '.';
+                }
                 m.is[m.end] = 'U';
                 assert_true(od_window_add(&w, o, (uint32_t)(o * 7)));
                 m.end++;
@@ -199,12 +210,14 @@ static void a_random_history_agrees_with_the_model(void **state)
                     od_window_done(&w, o, 1);
                 }
             }
-            if (od_random_below(&random, 20) == 0)
+            if (od_random_below(&random, 20) == 0) {
                 compare(&w, &m);
+            }
         }
         compare(&w, &m);
-        for (int64_t o = w.base; od_window_next(&w, &o) != OD_SLOT_NONE; o++)
+        for (int64_t o = w.base; od_window_next(&w, &o) != OD_SLOT_NONE; o++) {
             od_window_done(&w, o, 1);
+        }
         assert_int_equal(od_window_watermark(&w), m.end);
         od_window_fini(&w);
     }
