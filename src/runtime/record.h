@@ -1,0 +1,92 @@
+/*
+ * A record as users hold it. It lives in the room that each message has, so that handing one out needs no memory.
+ *
+ * After a seek a record that is out is stale too, but the core waits for it (its lane does): `sought` goes to the core like `out`.
+ *
+ * References. `refs` counts those beyond the first; a zeroed room is one reference: the core's, given back by FORGET or LET_GO.
+ * While a record is queued or out the core has its reference, therefore the last but one reference of such a record is the user's last.
+ *
+ * States.
+ *     idle --RUN--> queued --a worker or a poll takes it--> out --settle--> settled + outcome
+ *                     |                                      |
+ *                     +--cancelled, FORGET: settled, not run +--FORGET--> stale --settle--> stale and settled
+ *
+ * Twins. A record runs again (its lane retried it) while someone still holds the reference of an earlier run: the new run gets a
+ * body of its own that shares the message, so that a late hand cannot settle or un-cancel the wrong run.
+ */
+#ifndef OD_RUNTIME_RECORD_H
+#define OD_RUNTIME_RECORD_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/core.h"
+#include "kafka/message.h"
+
+enum od_record_state {
+    OD_RECORD_IDLE,
+    OD_RECORD_QUEUED,
+    OD_RECORD_OUT,
+    OD_RECORD_SOUGHT,        /* out, from before a seek */
+    OD_RECORD_STALE,         /* the core has forgotten it; nobody has settled it */
+    OD_RECORD_STALE_SETTLED, /* and somebody has */
+    OD_RECORD_SETTLED = 16   /* plus the outcome */
+};
+
+struct orderly_record {
+    struct orderly_record *base; /* a twin's: the record whose message it shares, held; else NULL */
+    struct orderly_record *run;  /* loop, of a base: the body of its run, itself or a twin; NULL: itself */
+    struct od_lease *lease;        /* held from the first run on; NULL: a record without a group */
+    struct orderly_record *next; /* in the inbox, or in a list of the loop's */
+    struct orderly_record *job_next, *job_queue; /* the next of its job; the next job */
+    uint64_t id;
+    uint32_t lane, attempt;
+    atomic_uint refs;
+    atomic_uint state;
+    atomic_int cancel;              /* enum orderly_reason */
+    atomic_int cancel_fd;           /* descriptor + 1; 0: none */
+    atomic_llong cancel_until_ms;   /* monotonic; when cancelled */
+    atomic_llong deadline_ms;       /* of the handler, monotonic; 0: none */
+    atomic_bool has_text;           /* the two texts below are worth a lock */
+    bool not_run;
+    bool dead;                      /* loop, of a base: counted as a dead letter */
+    bool timed_out, stuck;          /* guarded by the mutex of the deadlines */
+    int64_t queued_us, run_us, wait_us;
+    int64_t delay_ms, due_ms;       /* of the settlement */
+    size_t deadline_index;          /* its place in the heap of deadlines + 1; 0: none */
+    char *error_class, *error_text; /* of this run; guarded by the object's mutex */
+    char *copy_class, *copy_text;   /* loop, of a base: of the last run that settled */
+    int64_t last_attempt_ms;        /* loop, of a base: Unix ms */
+};
+
+/* The record in a message's room, and the other way round (a twin's too). */
+static inline struct orderly_record *od_record_of(struct od_message *message)
+{
+    return od_message_room(message);
+}
+struct od_message *od_record_message(const struct orderly_record *);
+/* The object it belongs to; NULL for a record without a group. */
+struct orderly *od_record_owner(const struct orderly_record *);
+
+/*
+ * Thread: loop. Readies the record of a tag for a run: the caller has a reference of what it returns, in state queued. NULL: out of
+ * memory, nothing happened.
+ */
+struct orderly_record *od_record_begin(const struct od_run *, struct od_lease *);
+/* Thread: worker or loop. From queued to out; false: it was withdrawn meanwhile. */
+bool od_record_hand_out(struct orderly_record *);
+/* Thread: loop. From queued back; true: this call did it, the record never runs. */
+bool od_record_withdraw(struct orderly_record *);
+/* Thread: loop. Tells its holder to stop. A later reason replaces an earlier one. */
+void od_record_cancel(struct orderly_record *, enum orderly_reason, int64_t until_ms);
+/* Thread: loop. FORGET or LET_GO: gives the core's reference back. `acked`: it is over because an offset was marked. */
+void od_record_forget(struct orderly_record *, bool acked);
+/* Thread: loop. Moves the texts of a settled run to its base. */
+void od_record_keep_texts(struct orderly_record *);
+
+/* A reference less, without a release: for those that know it is settled, or who are not users. */
+void od_record_drop(struct orderly_record *);
+
+#endif
