@@ -9,13 +9,32 @@ enum {
     JOB_MAX = 64
 };
 
+/* ---- the record at the watermark ---- */
+
+/* Its slot, when it could start now; OD_SLOT_NONE. Its end only shortens the map: it may start when nothing else of its stay may. */
+static uint32_t base_slot(const struct od_core *core, const struct od_stay *stay)
+{
+    uint32_t slot = od_window_find(&stay->window, stay->window.base);
+    if (slot == OD_SLOT_NONE || od_record_at(&core->records, slot)->state != OD_RECORD_QUEUED) {
+        return OD_SLOT_NONE;
+    }
+    uint32_t lane = od_record_at(&core->records, slot)->lane;
+    bool in_turn =
+        lane == OD_SLOT_NONE || core->config.poll_face ||
+        (od_lane_at(&core->lanes, lane)->state == OD_LANE_QUEUED && od_lane_peek(&core->lanes, lane) == slot);
+    return in_turn && !(core->config.poll_face && (od_record_at(&core->records, slot)->flags & OD_FLAG_IN_LANE))
+               ? slot
+               : OD_SLOT_NONE;
+}
+
 /* ---- the ring of stays ---- */
 
 bool od_dispatch_allowed(const struct od_core *core, const struct od_stay *stay)
 {
     return stay->state == OD_STAY_ACTIVE && !stay->assigned_pending && !stay->pauses && !stay->stopped &&
-           !stay->map_blocked && !stay->commit.first_due && !core->callbacks_overrun && !core->suspect &&
-           core->close.stage == OD_CLOSE_NOT && od_fault_allows(core, stay);
+           (!stay->map_blocked || base_slot(core, stay) != OD_SLOT_NONE) && !stay->commit.first_due &&
+           !core->callbacks_overrun && !core->suspect && core->close.stage == OD_CLOSE_NOT &&
+           od_fault_allows(core, stay);
 }
 
 void od_dispatch_offer(struct od_core *core, struct od_stay *stay)
@@ -178,6 +197,26 @@ static size_t take_free(struct od_core *core, struct od_stay *stay, size_t most)
     return took;
 }
 
+/* The record at the watermark, though the map or the window is full. */
+static size_t take_base(struct od_core *core, struct od_stay *stay)
+{
+    uint32_t slot = base_slot(core, stay);
+    if (slot == OD_SLOT_NONE) {
+        return 0;
+    }
+    uint32_t lane = od_record_at(&core->records, slot)->lane;
+    if (lane == OD_SLOT_NONE || core->config.poll_face) {
+        od_queue_take_free(core, stay, slot);
+    } else {
+        od_lane_list_remove(&stay->lanes, &core->lanes, lane);
+        (void)od_queue_pop_lane(core, stay, lane);
+        od_lane_at(&core->lanes, lane)->out++;
+        od_lane_move(od_lane_at(&core->lanes, lane), OD_LANE_RUNNING);
+    }
+    start(core, stay, slot);
+    return 1;
+}
+
 static size_t job_size(const struct od_core *core, const struct od_stay *stay)
 {
     const struct od_source *source = od_source_of(core, stay);
@@ -241,6 +280,9 @@ static bool take_job(struct od_core *core, struct od_stay *stay)
             took += take_free(core, stay, one_each ? most - took : 1);
         }
     }
+    if (took < most && stay->map_blocked && !core->nomem) {
+        took += take_base(core, stay);
+    }
     if (took) {
         push_job(core, stay, first);
     }
@@ -282,7 +324,7 @@ static size_t hand_out(struct od_core *core, struct od_stay *stay, size_t most)
 {
     size_t first = core->effects->run_count, took = 0;
     uint32_t slot;
-    while (took < most && (slot = od_queue_pop_free(core, stay)) != OD_SLOT_NONE) {
+    while (took < most && !stay->map_blocked && (slot = od_queue_pop_free(core, stay)) != OD_SLOT_NONE) {
         struct od_record *record = od_record_at(&core->records, slot);
         if (record->lane != OD_SLOT_NONE && od_lane_at(&core->lanes, record->lane)->state == OD_LANE_PARKED) {
             od_queue_behind(core, stay, slot);
@@ -298,6 +340,9 @@ static size_t hand_out(struct od_core *core, struct od_stay *stay, size_t most)
         if (!od_dispatch_allowed(core, stay)) {
             break; /* a probe goes alone */
         }
+    }
+    if (took < most && stay->map_blocked && !core->nomem && od_dispatch_allowed(core, stay)) {
+        took += take_base(core, stay);
     }
     if (took) {
         sort_slice(core, first);

@@ -33,15 +33,16 @@ static int64_t wait_of(struct od_core *core, struct od_stay *stay, const struct 
     return wait;
 }
 
-/* The former owner spent attempts on it, in its lane: it waits anew, by the policy, before its successors. */
-static void take_over(struct od_core *core, struct od_stay *stay, uint32_t slot, uint32_t attempts)
+/* The former owner spent attempts on it, in its lane: it waits anew, by the policy, before its successors; and by this clock the
+ * time it came with may not be there yet. */
+static void take_over(struct od_core *core, struct od_stay *stay, uint32_t slot, uint32_t attempts, int64_t wait)
 {
     struct od_record *record = od_record_at(&core->records, slot);
     record->attempts = (uint16_t)(attempts < UINT16_MAX ? attempts : UINT16_MAX);
     record->flags |= OD_FLAG_ATTEMPTED | OD_FLAG_DISPATCHED;
     stay->attempted++;
     int64_t delay = od_retry_backoff(core->settings, attempts, &core->random);
-    od_queue_new_parked(core, stay, slot, core->now_ms + delay);
+    od_queue_new_parked(core, stay, slot, core->now_ms + (delay > wait ? delay : wait));
 }
 
 static void take(struct od_core *core, struct od_stay *stay, const struct od_fetched *fetched)
@@ -72,7 +73,7 @@ static void take(struct od_core *core, struct od_stay *stay, const struct od_fet
     uint32_t spent = stay->skipping ? od_offset_map_attempts(&stay->map, fetched->offset, fetched->leader_epoch) : 0;
     int64_t wait = wait_of(core, stay, fetched);
     if (spent > fetched->attempts) {
-        take_over(core, stay, slot, spent);
+        take_over(core, stay, slot, spent, wait);
     } else if (wait > 0) {
         record->delay_ms = wait < UINT32_MAX ? (uint32_t)wait : 0;
         od_park(core, stay, slot, core->now_ms + wait);

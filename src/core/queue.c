@@ -122,6 +122,28 @@ uint32_t od_queue_pop_free(struct od_core *core, struct od_stay *stay)
     return slot;
 }
 
+void od_queue_take_free(struct od_core *core, struct od_stay *stay, uint32_t slot)
+{
+    struct od_fifo *fifo = &stay->free;
+    uint32_t before = OD_SLOT_NONE, at = fifo->head;
+    while (at != slot) {
+        od_assert(at != OD_SLOT_NONE);
+        before = at;
+        at = od_record_at(&core->records, at)->next;
+    }
+    uint32_t after = od_record_at(&core->records, slot)->next;
+    if (before == OD_SLOT_NONE) {
+        fifo->head = after;
+    } else {
+        od_record_at(&core->records, before)->next = after;
+    }
+    if (after == OD_SLOT_NONE) {
+        fifo->tail = before;
+    }
+    od_record_at(&core->records, slot)->next = OD_SLOT_NONE;
+    fifo->count--;
+}
+
 /* ---- lanes ---- */
 
 static void lane_grown(struct od_core *core, struct od_stay *stay, uint32_t lane)

@@ -293,6 +293,8 @@ uint32_t od_queue_pop_free(struct od_core *, struct od_stay *);
 uint32_t od_queue_pop_lane(struct od_core *, struct od_stay *, uint32_t lane);
 /* Poll face: a queued record whose lane has a parked one goes behind it. */
 void od_queue_behind(struct od_core *, struct od_stay *, uint32_t slot);
+/* Takes one out of the middle of those without a lane. */
+void od_queue_take_free(struct od_core *, struct od_stay *, uint32_t slot);
 /* Puts back what a pop took, at the front. */
 void od_queue_unpop_free(struct od_core *, struct od_stay *, uint32_t slot);
 /* A parked record leaves its lane and the heap, for its end. */

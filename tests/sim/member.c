@@ -310,7 +310,7 @@ void sim_member_closed(struct sim *sim, const struct sim_event *event)
         sim_at(sim, sim->settings.session_timeout, found_dead,
                (struct sim_event){.member = member->index, .a = member->incarnation});
     }
-    if (!sim->healed) {
+    if (!sim->finishing) {
         sim_at(sim, sim_between(sim, 500, 12000), sim_member_start, (struct sim_event){.member = member->index});
     }
 }
