@@ -202,7 +202,38 @@ static uint32_t lane_for(struct od_core *core, struct od_stay *stay, const struc
     return lane;
 }
 
-/* Poll face: what stands before the first parked record of the lane goes to the front of the list, in order. */
+/* Poll face: all that is queued stands in one list, in the order of offsets, so that no lane is overtaken whatever comes back when. */
+static void free_merge(struct od_core *core, struct od_stay *stay, struct od_fifo add)
+{
+    struct od_fifo rest = stay->free;
+    stay->free = OD_FIFO_EMPTY;
+    while (add.count && rest.count) {
+        struct od_record *a = od_record_at(&core->records, add.head), *b = od_record_at(&core->records, rest.head);
+        struct od_fifo *from = a->offset < b->offset ? &add : &rest;
+        uint32_t slot = from->head;
+        from->head = od_record_at(&core->records, slot)->next;
+        from->count--;
+        free_push(core, stay, slot);
+    }
+    struct od_fifo *left = add.count ? &add : &rest;
+    if (left->count) {
+        if (stay->free.tail == OD_SLOT_NONE) {
+            stay->free.head = left->head;
+        } else {
+            od_record_at(&core->records, stay->free.tail)->next = left->head;
+        }
+        stay->free.tail = left->tail;
+        stay->free.count += left->count;
+    }
+}
+
+static void free_insert(struct od_core *core, struct od_stay *stay, uint32_t slot)
+{
+    od_record_at(&core->records, slot)->next = OD_SLOT_NONE;
+    free_merge(core, stay, (struct od_fifo){slot, slot, 1});
+}
+
+/* Poll face: what stands before the first parked record of the lane may be handed out. */
 static void lane_release(struct od_core *core, struct od_stay *stay, uint32_t lane)
 {
     struct od_fifo rest = stay->free;
@@ -213,16 +244,12 @@ static void lane_release(struct od_core *core, struct od_stay *stay, uint32_t la
         od_lane_at(&core->lanes, lane)->out++;
         free_push(core, stay, slot);
     }
-    if (stay->free.count == 0) {
-        stay->free = rest;
-        return;
+    struct od_fifo released = stay->free;
+    stay->free = rest;
+    if (released.count) {
+        free_merge(core, stay, released);
+        od_dispatch_offer(core, stay);
     }
-    if (rest.count) {
-        od_record_at(&core->records, stay->free.tail)->next = rest.head;
-        stay->free.tail = rest.tail;
-        stay->free.count += rest.count;
-    }
-    od_dispatch_offer(core, stay);
 }
 
 static enum od_lane_state lane_wanted(const struct od_core *core, uint32_t index)
@@ -289,12 +316,15 @@ static void join(struct od_core *core, struct od_stay *stay, uint32_t slot, bool
     if (core->nomem) {
         return;
     }
-    if (lane == OD_SLOT_NONE) {
-        free_push(core, stay, slot);
-        od_dispatch_offer(core, stay);
-    } else if (core->config.poll_face) {
-        od_lane_at(&core->lanes, lane)->out++;
-        free_push(core, stay, slot);
+    if (lane == OD_SLOT_NONE || core->config.poll_face) {
+        if (lane != OD_SLOT_NONE) {
+            od_lane_at(&core->lanes, lane)->out++;
+        }
+        if (core->config.poll_face && !newest) {
+            free_insert(core, stay, slot);
+        } else {
+            free_push(core, stay, slot);
+        }
         od_dispatch_offer(core, stay);
     } else {
         lane_insert(core, stay, lane, slot, newest);
@@ -316,7 +346,11 @@ void od_queue_back(struct od_core *core, struct od_stay *stay, uint32_t slot)
         if (record->lane != OD_SLOT_NONE) {
             od_lane_at(&core->lanes, record->lane)->out++;
         }
-        od_queue_unpop_free(core, stay, slot);
+        if (core->config.poll_face) {
+            free_insert(core, stay, slot);
+        } else {
+            od_queue_unpop_free(core, stay, slot);
+        }
         od_dispatch_offer(core, stay);
         return;
     }
