@@ -320,13 +320,23 @@ static void sort_slice(struct od_core *core, size_t first)
     }
 }
 
+/* A parked record of its lane comes before it. */
+static bool waits_behind(const struct od_core *core, const struct od_record *record)
+{
+    if (record->lane == OD_SLOT_NONE) {
+        return false;
+    }
+    uint32_t head = od_lane_peek(&core->lanes, record->lane);
+    return head != OD_SLOT_NONE && od_record_at(&core->records, head)->offset < record->offset;
+}
+
 static size_t hand_out(struct od_core *core, struct od_stay *stay, size_t most)
 {
     size_t first = core->effects->run_count, took = 0;
     uint32_t slot;
     while (took < most && !stay->map_blocked && (slot = od_queue_pop_free(core, stay)) != OD_SLOT_NONE) {
         struct od_record *record = od_record_at(&core->records, slot);
-        if (record->lane != OD_SLOT_NONE && od_lane_at(&core->lanes, record->lane)->state == OD_LANE_PARKED) {
+        if (waits_behind(core, record)) {
             od_queue_behind(core, stay, slot);
             continue;
         }
