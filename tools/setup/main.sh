@@ -7,8 +7,15 @@ setup() {
     stamp="$ORDERLY_CACHE/stamp-$1-$(cat tools/setup/* | cksum | tr ' ' '-')"
     [ ! -e "$stamp" ] || return 0
     mkdir -p "$ORDERLY_CACHE"
+    # One set-up at a time, when several checkouts share the cache folder.
+    exec 9>"$ORDERLY_CACHE/lock"
+    ! command -v flock >/dev/null || flock 9
     tools/setup/packages "$1"
     tools/setup/librdkafka "$ORDERLY_CACHE"
-    [ "$1" = build ] || tools/setup/kafka "$ORDERLY_CACHE"
+    if [ "$1" = check ]; then
+        tools/setup/librdkafka "$ORDERLY_CACHE" thread
+        tools/setup/kafka "$ORDERLY_CACHE"
+    fi
     : >"$stamp"
+    exec 9>&-
 }
