@@ -12,9 +12,9 @@
 #include <unistd.h>
 
 #include "common/bytes.h"
+#include "common/doing.h"
 #include "common/journal.h"
 #include "common/options.h"
-#include "common/plan.h"
 #include "orderly/orderly.h"
 
 static const char *brokers, *group, *topic, *journal, *face = "run", *events, *stats_file;
@@ -44,54 +44,14 @@ static void set(const char *name, const char *value)
 
 static void set_pair(const char *pair, void *userdata)
 {
-    char name[256];
-    const char *equals = strchr(pair, '=');
-
     (void)userdata;
-    if (equals == NULL || (size_t)(equals - pair) >= sizeof name) {
-        fprintf(stderr, "member: --set needs NAME=VALUE\n");
-        exit(2);
-    }
-    memcpy(name, pair, (size_t)(equals - pair));
-    name[equals - pair] = '\0';
-    set(name, equals + 1);
-}
-
-/* Runs one record as its plan says; returns the outcome, with the delay put in the record. */
-static enum orderly_outcome run_record(struct orderly_record *record, int64_t *ret_delay)
-{
-    struct orderly_record_view view = ORDERLY_RECORD_VIEW_INIT;
-    struct orderly_bytes text = orderly_record_header_named(record, TEST_PLAN_HEADER);
-    struct test_plan plan;
-    struct test_run run;
-    enum orderly_outcome outcome;
-
-    if (orderly_record_view(record, &view) != ORDERLY_OK ||
-        !test_plan_parse(text.data, text.size, &plan)) {
-        fprintf(stderr, "member: a record without a plan\n");
-        return ORDERLY_UNSET;
-    }
-    run = (struct test_run){view.origin_topic, view.origin_partition, view.origin_offset,
-        view.attempt, view.due_ms, view.fence, 0};
-    if (hashes) {
-        run.hash = test_hash(test_hash(TEST_HASH_START, view.key.data, view.key.size),
-            view.value.data, view.value.size);
-    }
-    test_journal_begin(journal_fd, &plan, &run);
-    outcome = test_plan_outcome(&plan, view.attempt);
-    if (plan.work_ms > 0 &&
-        orderly_record_sleep(record, plan.work_ms) == ORDERLY_CANCELLED) {
-        outcome = ORDERLY_RELEASE;
-    }
-    *ret_delay = outcome == ORDERLY_RETRY ? plan.delay_ms : -1;
-    test_journal_end(journal_fd, &plan, view.attempt, outcome, *ret_delay);
-    return outcome;
+    test_set_pair(config, pair);
 }
 
 static enum orderly_outcome handle(struct orderly_record *record, void *userdata)
 {
     int64_t delay = -1;
-    enum orderly_outcome outcome = run_record(record, &delay);
+    enum orderly_outcome outcome = test_do(record, journal_fd, hashes != 0, &delay);
 
     (void)userdata;
     orderly_record_set_delay(record, delay);
@@ -104,30 +64,27 @@ static void event(const char *what, const struct orderly_partition *list, size_t
         return;
     }
     for (size_t i = 0; i < count; i++) {
-        fprintf(events_file, "%" PRId64 " %d %s %s %" PRId32 "\n", test_wall_us(),
-            (int)getpid(), what, list[i].topic, list[i].partition);
+        fprintf(events_file, "%" PRId64 " %d %s %s %" PRId32 "\n", test_wall_us(), (int)getpid(), what, list[i].topic,
+                list[i].partition);
     }
     fflush(events_file);
 }
 
-static void on_assigned(struct orderly *self, const struct orderly_partition *list,
-    size_t count, void *userdata)
+static void on_assigned(struct orderly *self, const struct orderly_partition *list, size_t count, void *userdata)
 {
     (void)self;
     (void)userdata;
     event("assigned", list, count);
 }
 
-static void on_lost(struct orderly *self, const struct orderly_partition *list,
-    size_t count, void *userdata)
+static void on_lost(struct orderly *self, const struct orderly_partition *list, size_t count, void *userdata)
 {
     (void)self;
     (void)userdata;
     event("lost", list, count);
 }
 
-static void on_revoked(struct orderly *self, const struct orderly_partition *list,
-    size_t count, void *userdata)
+static void on_revoked(struct orderly *self, const struct orderly_partition *list, size_t count, void *userdata)
 {
     (void)self;
     (void)userdata;
@@ -137,22 +94,7 @@ static void on_revoked(struct orderly *self, const struct orderly_partition *lis
 static void on_log(int level, const char *area, const char *text, void *userdata)
 {
     (void)userdata;
-    fprintf(stderr, "%" PRId64 " %d %d %s: %s\n", test_wall_us() / 1000, (int)getpid(),
-        level, area, text);
-}
-
-static void settle(
-    struct orderly_record *record, enum orderly_outcome outcome, int64_t delay)
-{
-    struct orderly_settlement settlement = ORDERLY_SETTLEMENT_INIT;
-    enum orderly_err error;
-
-    settlement.outcome = outcome;
-    settlement.delay_ms = delay;
-    error = orderly_settle(record, &settlement);
-    if (error != ORDERLY_OK && error != ORDERLY_STALE) {
-        fprintf(stderr, "member: settle: %s\n", orderly_strerror(error));
-    }
+    fprintf(stderr, "%" PRId64 " %d %d %s: %s\n", test_wall_us() / 1000, (int)getpid(), level, area, text);
 }
 
 static enum orderly_err poll_loop(struct orderly_error *ret_error)
@@ -178,8 +120,8 @@ static enum orderly_err poll_loop(struct orderly_error *ret_error)
             if (orderly_record_cancelled(record, NULL, NULL)) {
                 continue; /* freeing the batch releases it */
             }
-            enum orderly_outcome outcome = run_record(record, &delay);
-            settle(record, outcome, delay);
+            enum orderly_outcome outcome = test_do(record, journal_fd, hashes != 0, &delay);
+            test_settle(record, outcome, delay);
         }
         orderly_batch_free(batch);
         if (allow) {
@@ -195,8 +137,7 @@ static void print_stats(void)
 
     if (file != NULL && orderly_stats(member, &stats) == ORDERLY_OK) {
         for (size_t i = 0; i < stats->metric_count; i++) {
-            fprintf(file, "%s{%s} %.17g\n", stats->metrics[i].name,
-                stats->metrics[i].labels, stats->metrics[i].value);
+            fprintf(file, "%s{%s} %.17g\n", stats->metrics[i].name, stats->metrics[i].labels, stats->metrics[i].value);
         }
         orderly_stats_free(stats);
     }
@@ -213,12 +154,18 @@ int main(int argc, char **argv)
     struct sigaction action = {.sa_handler = on_signal};
     enum orderly_err result;
     const struct test_option rows[] = {{.name = "brokers", .text = &brokers},
-        {.name = "group", .text = &group}, {.name = "topic", .text = &topic},
-        {.name = "journal", .text = &journal}, {.name = "face", .text = &face},
-        {.name = "events", .text = &events}, {.name = "workers", .number = &workers},
-        {.name = "hashes", .number = &hashes}, {.name = "poll-max", .number = &poll_max},
-        {.name = "allow", .number = &allow}, {.name = "stats", .text = &stats_file},
-        {.name = "set", .each = set_pair}, {.name = NULL}};
+                                       {.name = "group", .text = &group},
+                                       {.name = "topic", .text = &topic},
+                                       {.name = "journal", .text = &journal},
+                                       {.name = "face", .text = &face},
+                                       {.name = "events", .text = &events},
+                                       {.name = "workers", .number = &workers},
+                                       {.name = "hashes", .number = &hashes},
+                                       {.name = "poll-max", .number = &poll_max},
+                                       {.name = "allow", .number = &allow},
+                                       {.name = "stats", .text = &stats_file},
+                                       {.name = "set", .each = set_pair},
+                                       {.name = NULL}};
 
     if (orderly_config_new(&config) != ORDERLY_OK) {
         return 1;
@@ -249,8 +196,7 @@ int main(int argc, char **argv)
     sigaction(SIGINT, &action, NULL);
     handler.handle = handle;
     handler.workers = (uint32_t)workers;
-    result = strcmp(face, "poll") == 0 ? poll_loop(&error)
-                                       : orderly_run(member, &handler, &error);
+    result = strcmp(face, "poll") == 0 ? poll_loop(&error) : orderly_run(member, &handler, &error);
     print_stats();
     if (result != ORDERLY_OK) {
         fprintf(stderr, "member: %s: %s\n", orderly_strerror(result), error.text);

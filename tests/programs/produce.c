@@ -20,11 +20,9 @@ struct made {
     uint64_t key_hash, hash, header_hash;
 };
 
-static const char *brokers, *topic, *out = "/dev/stdout", *plans = "A", *codec = "none",
-                                    *due_header;
-static int64_t count = 1000, keys = 100, rate, size = 40, work_ms, work_max_ms, first_id,
-               seed = 1, bytes, due_min_ms, due_max_ms, first_delay_ms, partition = -1,
-               linger_ms = 5;
+static const char *brokers, *topic, *out = "/dev/stdout", *plans = "A", *codec = "none", *due_header, *header;
+static int64_t count = 1000, keys = 100, rate, size = 40, work_ms, work_max_ms, first_id, seed = 1, bytes, due_min_ms,
+               due_max_ms, first_delay_ms, partition = -1, linger_ms = 5;
 static FILE *written;
 static int64_t failed, delivered;
 static uint64_t state;
@@ -45,16 +43,13 @@ static void on_delivery(rd_kafka_t *rk, const rd_kafka_message_t *message, void 
     (void)rk;
     (void)opaque;
     if (message->err) {
-        fprintf(
-            stderr, "record %" PRId64 ": %s\n", made->id, rd_kafka_err2str(message->err));
+        fprintf(stderr, "record %" PRId64 ": %s\n", made->id, rd_kafka_err2str(message->err));
         failed++;
     } else {
         delivered++;
-        fprintf(written,
-            "%" PRId64 " %" PRId32 " %" PRId64 " %" PRIx64 " %" PRIx64 " %" PRIx64
-            " %s %" PRId64 "\n",
-            made->id, message->partition, message->offset, made->key_hash, made->hash,
-            made->header_hash, made->plan, made->work_ms);
+        fprintf(written, "%" PRId64 " %" PRId32 " %" PRId64 " %" PRIx64 " %" PRIx64 " %" PRIx64 " %s %" PRId64 "\n",
+                made->id, message->partition, message->offset, made->key_hash, made->hash, made->header_hash,
+                made->plan, made->work_ms);
     }
     free(made);
 }
@@ -68,8 +63,7 @@ static void choose_plan(char plan[32])
     for (int round = 0; round < 2; round++) {
         snprintf(copy, sizeof copy, "%s", plans);
         pick = round == 1 ? (int64_t)(roll() % (uint64_t)total) : INT64_MAX;
-        for (char *word = strtok_r(copy, ",", &save); word != NULL;
-             word = strtok_r(NULL, ",", &save)) {
+        for (char *word = strtok_r(copy, ",", &save); word != NULL; word = strtok_r(NULL, ",", &save)) {
             char *star = strchr(word, '*');
             int64_t weight = star != NULL ? atoll(star + 1) : 1;
 
@@ -96,34 +90,34 @@ static size_t fill(unsigned char *to, size_t room)
     return used;
 }
 
-static void add_headers(
-    rd_kafka_headers_t *headers, const struct made *made, uint64_t *hash)
+static void add_headers(rd_kafka_headers_t *headers, const struct made *made, uint64_t *hash)
 {
     char text[96], due[32];
 
-    snprintf(text, sizeof text, "%" PRId64 " %s %" PRId64, made->id, made->plan,
-        made->work_ms);
+    snprintf(text, sizeof text, "%" PRId64 " %s %" PRId64, made->id, made->plan, made->work_ms);
     rd_kafka_header_add(headers, TEST_PLAN_HEADER, -1, text, -1);
-    *hash = test_hash(
-        test_hash(*hash, TEST_PLAN_HEADER, strlen(TEST_PLAN_HEADER)), text, strlen(text));
+    *hash = test_hash(test_hash(*hash, TEST_PLAN_HEADER, strlen(TEST_PLAN_HEADER)), text, strlen(text));
     if (bytes && made->id % 5 == 0) {
         static const struct {
             const char *name, *value;
             size_t size;
-        } extra[] = {{"dup", "one", 3}, {"dup", "t\0wo", 4}, {"nothing", NULL, 0},
-            {"bad", "\xff\xfe", 2}, {"dup", "", 0}};
+        } extra[] = {
+            {"dup", "one", 3}, {"dup", "t\0wo", 4}, {"nothing", NULL, 0}, {"bad", "\xff\xfe", 2}, {"dup", "", 0}};
         for (size_t i = 0; i < sizeof extra / sizeof extra[0]; i++) {
-            rd_kafka_header_add(
-                headers, extra[i].name, -1, extra[i].value, (ssize_t)extra[i].size);
-            *hash = test_hash(test_hash(*hash, extra[i].name, strlen(extra[i].name)),
-                extra[i].value, extra[i].size);
+            rd_kafka_header_add(headers, extra[i].name, -1, extra[i].value, (ssize_t)extra[i].size);
+            *hash = test_hash(test_hash(*hash, extra[i].name, strlen(extra[i].name)), extra[i].value, extra[i].size);
         }
+    }
+    if (header != NULL) {
+        const char *equals = strchr(header, '=');
+        const char *value = equals != NULL ? equals + 1 : NULL;
+
+        rd_kafka_header_add(headers, header, equals != NULL ? equals - header : -1, value, value != NULL ? -1 : 0);
     }
     if (due_header != NULL) {
         int64_t span = due_max_ms - due_min_ms + 1;
-        int64_t delay = made->id == first_id && first_delay_ms > 0
-                            ? first_delay_ms
-                            : due_min_ms + (int64_t)(roll() % (uint64_t)span);
+        int64_t delay = made->id == first_id && first_delay_ms > 0 ? first_delay_ms
+                                                                   : due_min_ms + (int64_t)(roll() % (uint64_t)span);
         snprintf(due, sizeof due, "%" PRId64, test_wall_us() / 1000 + delay);
         rd_kafka_header_add(headers, due_header, -1, due, -1);
     }
@@ -138,13 +132,10 @@ static void produce_one(rd_kafka_t *rk, int64_t id, unsigned char *value)
     size_t key_size, value_size = fill(value, (size_t)size);
 
     made->id = id;
-    made->work_ms =
-        work_ms + (work_max_ms > work_ms
-                          ? (int64_t)(roll() % (uint64_t)(work_max_ms - work_ms + 1))
-                          : 0);
+    made->work_ms = work_ms + (work_max_ms > work_ms ? (int64_t)(roll() % (uint64_t)(work_max_ms - work_ms + 1)) : 0);
     choose_plan(made->plan);
-    key_size = (size_t)snprintf(key, sizeof key, bytes ? "k\xff%" PRId64 : "k%" PRId64,
-        (int64_t)(roll() % (uint64_t)keys));
+    key_size =
+        (size_t)snprintf(key, sizeof key, bytes ? "k\xff%" PRId64 : "k%" PRId64, (int64_t)(roll() % (uint64_t)keys));
     if (bytes && id % 11 == 0) {
         key_data = NULL;
         key_size = 0;
@@ -160,11 +151,10 @@ static void produce_one(rd_kafka_t *rk, int64_t id, unsigned char *value)
     made->header_hash = TEST_HASH_START;
     add_headers(headers, made, &made->header_hash);
     for (;;) {
-        rd_kafka_resp_err_t error = rd_kafka_producev(rk, RD_KAFKA_V_TOPIC(topic),
-            RD_KAFKA_V_PARTITION((int32_t)partition), RD_KAFKA_V_KEY(key_data, key_size),
-            RD_KAFKA_V_VALUE((void *)(uintptr_t)value_data, value_size),
-            RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY), RD_KAFKA_V_HEADERS(headers),
-            RD_KAFKA_V_OPAQUE(made), RD_KAFKA_V_END);
+        rd_kafka_resp_err_t error = rd_kafka_producev(
+            rk, RD_KAFKA_V_TOPIC(topic), RD_KAFKA_V_PARTITION((int32_t)partition), RD_KAFKA_V_KEY(key_data, key_size),
+            RD_KAFKA_V_VALUE((void *)(uintptr_t)value_data, value_size), RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
+            RD_KAFKA_V_HEADERS(headers), RD_KAFKA_V_OPAQUE(made), RD_KAFKA_V_END);
         if (error != RD_KAFKA_RESP_ERR__QUEUE_FULL) {
             if (error) {
                 fprintf(stderr, "record %" PRId64 ": %s\n", id, rd_kafka_err2str(error));
@@ -189,19 +179,27 @@ static void set(rd_kafka_conf_t *conf, const char *name, const char *value)
 int main(int argc, char **argv)
 {
     const struct test_option rows[] = {{.name = "brokers", .text = &brokers},
-        {.name = "topic", .text = &topic}, {.name = "out", .text = &out},
-        {.name = "plans", .text = &plans}, {.name = "count", .number = &count},
-        {.name = "keys", .number = &keys}, {.name = "rate", .number = &rate},
-        {.name = "size", .number = &size}, {.name = "work-ms", .number = &work_ms},
-        {.name = "work-max-ms", .number = &work_max_ms},
-        {.name = "first-id", .number = &first_id}, {.name = "seed", .number = &seed},
-        {.name = "bytes", .number = &bytes}, {.name = "codec", .text = &codec},
-        {.name = "due-header", .text = &due_header},
-        {.name = "due-min-ms", .number = &due_min_ms},
-        {.name = "due-max-ms", .number = &due_max_ms},
-        {.name = "first-delay-ms", .number = &first_delay_ms},
-        {.name = "partition", .number = &partition},
-        {.name = "linger-ms", .number = &linger_ms}, {.name = NULL}};
+                                       {.name = "topic", .text = &topic},
+                                       {.name = "out", .text = &out},
+                                       {.name = "plans", .text = &plans},
+                                       {.name = "count", .number = &count},
+                                       {.name = "keys", .number = &keys},
+                                       {.name = "rate", .number = &rate},
+                                       {.name = "size", .number = &size},
+                                       {.name = "work-ms", .number = &work_ms},
+                                       {.name = "work-max-ms", .number = &work_max_ms},
+                                       {.name = "first-id", .number = &first_id},
+                                       {.name = "seed", .number = &seed},
+                                       {.name = "bytes", .number = &bytes},
+                                       {.name = "codec", .text = &codec},
+                                       {.name = "header", .text = &header},
+                                       {.name = "due-header", .text = &due_header},
+                                       {.name = "due-min-ms", .number = &due_min_ms},
+                                       {.name = "due-max-ms", .number = &due_max_ms},
+                                       {.name = "first-delay-ms", .number = &first_delay_ms},
+                                       {.name = "partition", .number = &partition},
+                                       {.name = "linger-ms", .number = &linger_ms},
+                                       {.name = NULL}};
     char text[256], number[32];
     rd_kafka_conf_t *conf = rd_kafka_conf_new();
 
@@ -238,8 +236,7 @@ int main(int argc, char **argv)
     free(value);
     fclose(written);
     if (failed != 0 || delivered != count) {
-        fprintf(
-            stderr, "%" PRId64 " of %" PRId64 " records were stored\n", delivered, count);
+        fprintf(stderr, "%" PRId64 " of %" PRId64 " records were stored\n", delivered, count);
         return 1;
     }
     return 0;

@@ -1,4 +1,4 @@
-/* Makes topics on a real Kafka with librdkafka's own admin client: topic --brokers B --make NAME:PARTITIONS[:CONFIG=VALUE]... ; --delete NAME */
+/* Makes topics on a real Kafka with librdkafka's own admin client: topic --brokers B --make NAME:PARTITIONS[:CONFIG=VALUE]... ; --delete NAME ; --grow NAME:PARTITIONS */
 #include <librdkafka/rdkafka.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,6 +9,7 @@
 static const char *brokers;
 static rd_kafka_NewTopic_t *wanted[64];
 static rd_kafka_DeleteTopic_t *unwanted[64];
+static rd_kafka_NewPartitions_t *grown;
 static size_t wanted_count, unwanted_count;
 static int64_t replication = 1;
 
@@ -23,10 +24,8 @@ static void make(const char *value, void *userdata)
         fprintf(stderr, "topic: NAME:PARTITIONS expected\n");
         exit(2);
     }
-    rd_kafka_NewTopic_t *topic = rd_kafka_NewTopic_new(
-        name, atoi(partitions), (int)replication, text, sizeof text);
-    for (char *pair = strtok_r(NULL, ":", &save); pair != NULL;
-         pair = strtok_r(NULL, ":", &save)) {
+    rd_kafka_NewTopic_t *topic = rd_kafka_NewTopic_new(name, atoi(partitions), (int)replication, text, sizeof text);
+    for (char *pair = strtok_r(NULL, ":", &save); pair != NULL; pair = strtok_r(NULL, ":", &save)) {
         char *equals = strchr(pair, '=');
 
         if (equals != NULL) {
@@ -45,6 +44,21 @@ static void delete (const char *value, void *userdata)
     }
 }
 
+/* To so many partitions. */
+static void grow(const char *value, void *userdata)
+{
+    char text[256], name[256];
+    const char *colon = strrchr(value, ':');
+
+    (void)userdata;
+    if (colon == NULL || colon - value >= (long)sizeof name) {
+        fprintf(stderr, "topic: NAME:PARTITIONS expected\n");
+        exit(2);
+    }
+    snprintf(name, sizeof name, "%.*s", (int)(colon - value), value);
+    grown = rd_kafka_NewPartitions_new(name, (size_t)atoi(colon + 1), text, sizeof text);
+}
+
 static int report(rd_kafka_event_t *event)
 {
     size_t count = 0;
@@ -52,21 +66,21 @@ static int report(rd_kafka_event_t *event)
     const rd_kafka_topic_result_t **results = NULL;
 
     if (event == NULL || rd_kafka_event_error(event)) {
-        fprintf(stderr, "topic: %s\n",
-            event == NULL ? "no answer" : rd_kafka_event_error_string(event));
+        fprintf(stderr, "topic: %s\n", event == NULL ? "no answer" : rd_kafka_event_error_string(event));
         return 1;
     }
     if (rd_kafka_event_CreateTopics_result(event) != NULL) {
-        results = rd_kafka_CreateTopics_result_topics(
-            rd_kafka_event_CreateTopics_result(event), &count);
+        results = rd_kafka_CreateTopics_result_topics(rd_kafka_event_CreateTopics_result(event), &count);
     } else if (rd_kafka_event_DeleteTopics_result(event) != NULL) {
-        results = rd_kafka_DeleteTopics_result_topics(
-            rd_kafka_event_DeleteTopics_result(event), &count);
+        results = rd_kafka_DeleteTopics_result_topics(rd_kafka_event_DeleteTopics_result(event), &count);
+    }
+    if (rd_kafka_event_CreatePartitions_result(event) != NULL) {
+        results = rd_kafka_CreatePartitions_result_topics(rd_kafka_event_CreatePartitions_result(event), &count);
     }
     for (size_t i = 0; i < count; i++) {
         if (rd_kafka_topic_result_error(results[i])) {
             fprintf(stderr, "topic: %s: %s\n", rd_kafka_topic_result_name(results[i]),
-                rd_kafka_topic_result_error_string(results[i]));
+                    rd_kafka_topic_result_error_string(results[i]));
             failures++;
         }
     }
@@ -76,9 +90,10 @@ static int report(rd_kafka_event_t *event)
 
 int main(int argc, char **argv)
 {
-    const struct test_option rows[] = {{.name = "brokers", .text = &brokers},
-        {.name = "replication", .number = &replication}, {.name = "make", .each = make},
-        {.name = "delete", .each = delete}, {.name = NULL}};
+    const struct test_option rows[] = {
+        {.name = "brokers", .text = &brokers}, {.name = "replication", .number = &replication},
+        {.name = "make", .each = make},        {.name = "delete", .each = delete},
+        {.name = "grow", .each = grow},        {.name = NULL}};
     char text[256];
     int result = 0;
     rd_kafka_conf_t *conf = rd_kafka_conf_new();
@@ -100,6 +115,11 @@ int main(int argc, char **argv)
         rd_kafka_DeleteTopics(rk, unwanted, unwanted_count, NULL, queue);
         result |= report(rd_kafka_queue_poll(queue, 30000));
         rd_kafka_DeleteTopic_destroy_array(unwanted, unwanted_count);
+    }
+    if (grown != NULL) {
+        rd_kafka_CreatePartitions(rk, &grown, 1, NULL, queue);
+        result |= report(rd_kafka_queue_poll(queue, 30000));
+        rd_kafka_NewPartitions_destroy(grown);
     }
     rd_kafka_queue_destroy(queue);
     rd_kafka_destroy(rk);

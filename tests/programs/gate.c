@@ -1,0 +1,229 @@
+/* Checks of the poll face's gate: each guarantee of the text is a sentence. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/actor.h"
+#include "common/bytes.h"
+#include "common/kafka_raw.h"
+
+#define TIGHT \
+    "kafka.max.poll.interval.ms=12000", "rebalance.hold_max=4s", "rebalance.drain_timeout=1s", "commit.timeout=2s"
+
+static struct test_actor a, b;
+
+static struct orderly_gate gate_of(struct test_actor *actor)
+{
+    struct orderly_gate gate = ORDERLY_GATE_INIT;
+
+    TEST_NEEDS(orderly_gate(actor->member, &gate) == ORDERLY_OK, "orderly_gate answers");
+    return gate;
+}
+
+/* A second member, and a holder with a batch for whom a rebalance waits. */
+static struct orderly_batch *hold_while_another_joins(void)
+{
+    test_fill(50);
+    test_actor_new(&a, "holder", TIGHT, NULL);
+    struct orderly_batch *batch = test_actor_batch(&a, 100);
+    TEST_HOLDS(gate_of(&a).held, "a poll that returns records holds the gate");
+    TEST_HOLDS(gate_of(&a).waiting == ORDERLY_WAITING_NONE, "nothing waits yet");
+    test_actor_new(&b, "other", TIGHT, NULL);
+    test_actor_background(&b);
+    TEST_NEEDS(test_actor_wait(&a, TEST_WAITING, 1, 15000),
+               "rebalance_waiting is called when a rebalance wants to happen");
+    return batch;
+}
+
+static void no_record_after_revoked(struct test_actor *actor)
+{
+    for (size_t i = 0; i < test_actor_length(actor); i++) {
+        struct test_entry_of_actor entry = test_actor_entry(actor, i);
+        size_t record, again;
+
+        if (entry.act != TEST_REVOKED) {
+            continue;
+        }
+        record = test_actor_find(actor, TEST_RECORD, entry.partition, i);
+        again = test_actor_find(actor, TEST_ASSIGNED, entry.partition, i);
+        TEST_HOLDS(record == SIZE_MAX || again < record,
+                   "no record of revoked partition %d is handed out after revoked began", (int)entry.partition);
+    }
+}
+
+static void nothing_is_taken(void)
+{
+    struct orderly_error error = ORDERLY_ERROR_INIT;
+    struct orderly_batch *batch = hold_while_another_joins();
+    struct orderly_gate gate = gate_of(&a);
+    int64_t told = test_actor_entry(&a, test_actor_find(&a, TEST_WAITING, -1, 0)).offset, before;
+
+    TEST_HOLDS(gate.held && gate.waiting == ORDERLY_WAITING_REVOKE, "the gate says that a revoke waits");
+    TEST_HOLDS(told > 0 && told <= 4000 && gate.left_ms <= told, "rebalance_waiting tells the time left (%lld ms)",
+               (long long)told);
+    TEST_HOLDS(gate.records_out == orderly_batch_count(batch), "the gate counts the records that are out");
+    before = test_now_us();
+    TEST_HOLDS(orderly_mark_batch(batch) == ORDERLY_OK, "a batch is marked while a rebalance waits");
+    TEST_HOLDS(orderly_commit(a.member, NULL, 0, 5000, &error) == ORDERLY_OK,
+               "a commit works while a rebalance waits for the gate (%s)", error.text);
+    TEST_HOLDS(test_now_us() - before < 3000000, "it does not wait for that rebalance");
+    (void)!test_actor_wait(&a, TEST_REVOKED, 1, 1500); /* the time in which something could be taken */
+    TEST_HOLDS(test_actor_count(&a, TEST_REVOKED) == 0 && test_actor_count(&b, TEST_RECORD) == 0,
+               "nothing is taken from the holder before it allows");
+    TEST_HOLDS(test_actor_count(&a, TEST_WAITING) == 1, "rebalance_waiting fires once");
+    orderly_batch_free(batch);
+    orderly_allow_rebalance(a.member);
+    TEST_HOLDS(test_actor_poll_until(&a, TEST_REVOKED, 1, 10000), "the rebalance goes on once it is allowed");
+    TEST_HOLDS(test_actor_poll_until(&a, TEST_REVOKED_END, 1, 10000) && test_actor_wait(&b, TEST_ASSIGNED, 1, 15000),
+               "the other gets its share");
+    (void)!test_actor_poll_until(&a, TEST_WAITING, 99, 1500);
+    no_record_after_revoked(&a);
+    TEST_HOLDS(test_actor_count(&a, TEST_FORCED) == 0, "the gate was not forced");
+    test_actor_end(&b);
+    test_actor_end(&a);
+}
+
+/* One partition: a second member gets nothing, the holder keeps what it has. */
+static void taking_nothing(void)
+{
+    struct orderly_member member = ORDERLY_MEMBER_INIT;
+    int64_t start;
+    bool stable = false;
+
+    test_fill(50);
+    test_actor_new(&a, "holder", TIGHT, NULL);
+    struct orderly_batch *batch = test_actor_batch(&a, 10);
+    test_actor_new(&b, "other", TIGHT, NULL);
+    test_actor_background(&b);
+    start = test_now_us();
+    while (!stable && test_now_us() - start < 12000000) {
+        (void)!test_actor_wait(&a, TEST_REVOKED, 1, 50);
+        stable = orderly_member(b.member, &member) == ORDERLY_OK && member.generation > 0 &&
+                 member.member_id[0] != '\0' && strcmp(member.state, "stable") == 0;
+    }
+    TEST_HOLDS(stable, "a round that takes nothing from the holder is answered while it holds (state %s after %lld ms)",
+               member.state, (long long)((test_now_us() - start) / 1000));
+    TEST_HOLDS(test_now_us() - start < 3500000, "at once, not at the gate's deadline");
+    TEST_HOLDS(gate_of(&a).held, "the gate is still held");
+    TEST_HOLDS(test_actor_count(&a, TEST_WAITING) == 0, "nobody is told of a rebalance that takes nothing");
+    TEST_HOLDS(test_actor_count(&a, TEST_REVOKED) + test_actor_count(&a, TEST_LOST) == 0, "nothing is taken");
+    TEST_HOLDS(orderly_mark_batch(batch) == ORDERLY_OK, "the batch is still the holder's");
+    orderly_batch_free(batch);
+    orderly_allow_rebalance(a.member);
+    test_actor_end(&b);
+    test_actor_end(&a);
+}
+
+static void forced(void)
+{
+    struct orderly_batch *batch = hold_while_another_joins();
+    struct test_entry_of_actor waiting = test_actor_entry(&a, test_actor_find(&a, TEST_WAITING, -1, 0)), revoked;
+    size_t stale = 0, count = orderly_batch_count(batch);
+    struct orderly_error error = ORDERLY_ERROR_INIT;
+    int64_t committed[64];
+
+    TEST_NEEDS(test_actor_wait(&a, TEST_REVOKED, 1, 12000), "held past its deadline, the gate is opened by force");
+    revoked = test_actor_entry(&a, test_actor_find(&a, TEST_REVOKED, -1, 0));
+    TEST_HOLDS(revoked.at_us - waiting.at_us > (waiting.offset - 300) * 1000,
+               "not before the time that was told (%lld of %lld ms)",
+               (long long)((revoked.at_us - waiting.at_us) / 1000), (long long)waiting.offset);
+    TEST_HOLDS(test_actor_wait(&a, TEST_FORCED, 1, 5000), "it is reported");
+    TEST_HOLDS(test_actor_wait(&b, TEST_ASSIGNED, 1, 15000),
+               "the other gets its share although the holder still holds");
+    (void)!test_actor_wait(&b, TEST_RECORD, 20, 10000);
+    for (int32_t p = 0; p < test_world.partitions; p++) {
+        committed[p] = test_committed_offset(p);
+    }
+    for (size_t i = 0; i < count; i++) {
+        struct orderly_record *record = orderly_batch_record(batch, i);
+        bool gone = test_actor_find(&a, TEST_REVOKED, orderly_record_partition(record), 0) != SIZE_MAX;
+        enum orderly_err expected = gone ? ORDERLY_STALE : ORDERLY_OK;
+
+        stale += orderly_mark(record) == expected && gone;
+    }
+    TEST_HOLDS(stale > 0, "late marks are STALE (%zu)", stale);
+    (void)!orderly_commit(a.member, NULL, 0, 5000, &error);
+    orderly_batch_free(batch);
+    orderly_allow_rebalance(a.member);
+    for (int32_t p = 0; p < test_world.partitions; p++) {
+        int64_t now = test_committed_offset(p);
+
+        TEST_HOLDS(now >= committed[p], "the committed offset of %d does not go back (%lld, %lld)", (int)p,
+                   (long long)committed[p], (long long)now);
+    }
+    no_record_after_revoked(&a);
+    TEST_HOLDS(test_actor_metric(&a, "orderly_late_outcomes_total") >= (double)stale, "they are counted");
+    test_actor_end(&b);
+    test_actor_end(&a);
+}
+
+static void evict(struct test_actor *actor)
+{
+    struct orderly_member member = ORDERLY_MEMBER_INIT;
+
+    TEST_NEEDS(orderly_member(actor->member, &member) == ORDERLY_OK &&
+                   test_evict(test_world.brokers, test_world.group, member.member_id, test_is_kip848()),
+               "an administrator takes the member out of the group");
+}
+
+/* Thrown out while a batch is held and a rebalance waits for it: librdkafka says nothing then. */
+static void evicted_while_holding(void)
+{
+    struct orderly_batch *batch = hold_while_another_joins();
+    size_t stale = 0, ours = 0;
+    int64_t start = test_now_us();
+
+    evict(&a);
+    TEST_NEEDS(test_actor_wait(&a, TEST_LOST, (size_t)test_world.partitions, 3500),
+               "lost is called while the gate is held");
+    TEST_HOLDS(test_now_us() - start < 3000000, "soon after the eviction: %lld ms",
+               (long long)((test_now_us() - start) / 1000));
+    TEST_HOLDS(test_actor_count(&a, TEST_REVOKED) == 0, "evicted before revoked began: lost only");
+    TEST_HOLDS(test_actor_wait(&b, TEST_RECORD, 1, 15000), "the other goes on");
+    for (size_t i = 0; i < orderly_batch_count(batch); i++) {
+        ours++;
+        stale += orderly_mark(orderly_batch_record(batch, i)) == ORDERLY_STALE;
+    }
+    TEST_HOLDS(stale == ours, "every mark after that is STALE (%zu of %zu)", stale, ours);
+    orderly_batch_free(batch);
+    orderly_allow_rebalance(a.member);
+    TEST_HOLDS(test_actor_poll_until(&a, TEST_ASSIGNED, (size_t)test_world.partitions + 1, 20000),
+               "the member comes back into the group");
+    test_actor_end(&b);
+    test_actor_end(&a);
+}
+
+/* The same without anybody waiting: the heartbeat tells. */
+static void evicted_while_running(void)
+{
+    test_fill(50);
+    test_actor_new(&a, "holder", TIGHT, NULL);
+    struct orderly_batch *batch = test_actor_batch(&a, 100);
+    size_t stale = 0, count = orderly_batch_count(batch), assigned = test_actor_count(&a, TEST_ASSIGNED);
+
+    evict(&a);
+    TEST_NEEDS(test_actor_wait(&a, TEST_LOST, assigned, 10000), "thrown out: lost for each partition");
+    TEST_HOLDS(test_actor_count(&a, TEST_REVOKED) == 0, "and no revoked");
+    for (size_t i = 0; i < count; i++) {
+        stale += orderly_mark(orderly_batch_record(batch, i)) == ORDERLY_STALE;
+    }
+    TEST_HOLDS(stale == count, "every mark after that is STALE");
+    orderly_batch_free(batch);
+    orderly_allow_rebalance(a.member);
+    TEST_HOLDS(test_actor_poll_until(&a, TEST_ASSIGNED, 2 * assigned, 20000), "the member comes back into the group");
+    TEST_HOLDS(test_actor_poll_until(&a, TEST_RECORD, count + (size_t)test_world.partitions * 50, 15000),
+               "nothing is lost: all are handed out again");
+    test_actor_end(&a);
+}
+
+int main(int argc, char **argv)
+{
+    static const struct test_check checks[] = {{"nothing_is_taken", nothing_is_taken},
+                                               {"taking_nothing", taking_nothing},
+                                               {"forced", forced},
+                                               {"evicted_while_holding", evicted_while_holding},
+                                               {"evicted_while_running", evicted_while_running},
+                                               {NULL, NULL}};
+
+    return test_checks(argc, argv, checks);
+}
