@@ -18,8 +18,8 @@ extern "C" {
 struct orderly_admin;
 
 /* Uses kafka.* and the names of the settings; copies them. Errors: CONFIG, NOMEM. */
-ORDERLY_CHECKED enum orderly_err orderly_admin_new(const struct orderly_config *, int64_t timeout_ms, struct orderly_admin **ret,
-                                                   struct orderly_error *);
+ORDERLY_CHECKED enum orderly_err orderly_admin_new(const struct orderly_config *, int64_t timeout_ms,
+                                                   struct orderly_admin **ret, struct orderly_error *);
 /* NULL is fine. */
 ORDERLY_API void orderly_admin_free(struct orderly_admin *);
 
@@ -37,16 +37,19 @@ struct orderly_topics {
     struct orderly_topic *list;
 };
 /* All topics of the cluster (names, ids, partitions); without configurations. */
-ORDERLY_CHECKED enum orderly_err orderly_admin_list(struct orderly_admin *, struct orderly_topics **ret, struct orderly_error *);
+ORDERLY_CHECKED enum orderly_err orderly_admin_list(struct orderly_admin *, struct orderly_topics **ret,
+                                                    struct orderly_error *);
 /* One topic with its configuration; `exists` false when there is none. */
-ORDERLY_CHECKED enum orderly_err orderly_admin_topic(struct orderly_admin *, const char *name, struct orderly_topic *ret, struct orderly_error *);
+ORDERLY_CHECKED enum orderly_err orderly_admin_topic(struct orderly_admin *, const char *name,
+                                                     struct orderly_topic *ret, struct orderly_error *);
 ORDERLY_API void orderly_topics_free(struct orderly_topics *);
 /* `configs`: "name=value" texts. replication -1: the broker's default. An existing topic is not an error. */
-ORDERLY_CHECKED enum orderly_err orderly_admin_create(struct orderly_admin *, const char *name, int32_t partitions, int32_t replication,
-                                                      const char *const *configs, size_t config_count, struct orderly_error *);
+ORDERLY_CHECKED enum orderly_err orderly_admin_create(struct orderly_admin *, const char *name, int32_t partitions,
+                                                      int32_t replication, const char *const *configs,
+                                                      size_t config_count, struct orderly_error *);
 /* Deletes the records of a partition below an offset. */
-ORDERLY_CHECKED enum orderly_err orderly_admin_delete_records(struct orderly_admin *, const struct orderly_partition *, int64_t before,
-                                                              struct orderly_error *);
+ORDERLY_CHECKED enum orderly_err orderly_admin_delete_records(struct orderly_admin *, const struct orderly_partition *,
+                                                              int64_t before, struct orderly_error *);
 
 /* What the configuration needs beside its source topics. */
 enum orderly_need_kind { ORDERLY_NEED_SOURCE, ORDERLY_NEED_RETRY, ORDERLY_NEED_DEAD_LETTER };
@@ -62,9 +65,11 @@ struct orderly_needs {
     struct orderly_need *list;
 };
 /* Resolves topics and patterns, lists sources, retry and dead-letter topics with what is wrong with each (design.md 5). */
-ORDERLY_CHECKED enum orderly_err orderly_admin_needs(struct orderly_admin *, struct orderly_needs **ret, struct orderly_error *);
+ORDERLY_CHECKED enum orderly_err orderly_admin_needs(struct orderly_admin *, struct orderly_needs **ret,
+                                                     struct orderly_error *);
 /* Creates those of `needs` that do not exist (retry: cleanup.policy=delete, retention max_delay + 7 d, no byte limit; dead letters: retention -1). */
-ORDERLY_CHECKED enum orderly_err orderly_admin_provide(struct orderly_admin *, const struct orderly_needs *, struct orderly_error *);
+ORDERLY_CHECKED enum orderly_err orderly_admin_provide(struct orderly_admin *, const struct orderly_needs *,
+                                                       struct orderly_error *);
 ORDERLY_API void orderly_needs_free(struct orderly_needs *);
 
 struct orderly_group_lag {
@@ -79,7 +84,8 @@ struct orderly_group_lags {
     struct orderly_group_lag *list;
 };
 /* Lag of the configured group on its source and retry topics (topics without a committed offset included). */
-ORDERLY_CHECKED enum orderly_err orderly_admin_lag(struct orderly_admin *, struct orderly_group_lags **ret, struct orderly_error *);
+ORDERLY_CHECKED enum orderly_err orderly_admin_lag(struct orderly_admin *, struct orderly_group_lags **ret,
+                                                   struct orderly_error *);
 ORDERLY_API void orderly_group_lags_free(struct orderly_group_lags *);
 
 struct orderly_group_member {
@@ -91,25 +97,54 @@ struct orderly_group {
     size_t count;
     struct orderly_group_member *members;
 };
-ORDERLY_CHECKED enum orderly_err orderly_admin_group(struct orderly_admin *, struct orderly_group **ret, struct orderly_error *);
+ORDERLY_CHECKED enum orderly_err orderly_admin_group(struct orderly_admin *, struct orderly_group **ret,
+                                                     struct orderly_error *);
 ORDERLY_API void orderly_group_free(struct orderly_group *);
 
 /* Reads records of topics without a group, from an offset up to the ends found when it is made. */
 struct orderly_reader;
 /* partition -1: all; from: an offset, -2 the beginning. */
-ORDERLY_CHECKED enum orderly_err orderly_reader_new(struct orderly_admin *, const char *topic, int32_t partition, int64_t from,
-                                                    struct orderly_reader **ret, struct orderly_error *);
+ORDERLY_CHECKED enum orderly_err orderly_reader_new(struct orderly_admin *, const char *topic, int32_t partition,
+                                                    int64_t from, struct orderly_reader **ret, struct orderly_error *);
 /* The next record, to be unref'd by the caller; attempt, due_ms and origin are read from its headers. Errors: CLOSED (the end), TIMEOUT, KAFKA. */
-ORDERLY_CHECKED enum orderly_err orderly_reader_next(struct orderly_reader *, int64_t timeout_ms, struct orderly_record **ret, struct orderly_error *);
+ORDERLY_CHECKED enum orderly_err orderly_reader_next(struct orderly_reader *, int64_t timeout_ms,
+                                                     struct orderly_record **ret, struct orderly_error *);
 ORDERLY_API void orderly_reader_free(struct orderly_reader *);
 
+/*
+ * Moves records out of a topic: gives what a group has not done yet, writes copies elsewhere, and remembers what was done in the
+ * offsets and offset maps of that group, in one transaction with the copies: a move that was interrupted goes on where it ended, and no
+ * record is moved twice. No member of the group may run meanwhile. (The embedded broker keeps no metadata in transactions: there,
+ * copies and offsets are written one after the other.)
+ */
+struct orderly_mover;
+/* Changes nothing yet. Errors: UNKNOWN_TOPIC, AUTH, TIMEOUT, KAFKA. */
+ORDERLY_CHECKED enum orderly_err orderly_mover_new(struct orderly_admin *, const char *group, const char *topic,
+                                                   struct orderly_mover **ret, struct orderly_error *);
+/* The next record that is not done, to be unref'd by the caller. Errors: CLOSED (the end), TIMEOUT, KAFKA. */
+ORDERLY_CHECKED enum orderly_err orderly_mover_next(struct orderly_mover *, struct orderly_record **ret,
+                                                    struct orderly_error *);
+/* The record is done with the next commit, and so is a copy of it: its key and value with these headers. partition -1: by key. Errors: STATE (the group
+ * has members, or somebody else moves), TIMEOUT, KAFKA. */
+ORDERLY_CHECKED enum orderly_err orderly_mover_copy(struct orderly_mover *, struct orderly_record *, const char *topic,
+                                                    int32_t partition, const struct orderly_header *headers,
+                                                    size_t header_count, struct orderly_error *);
+/* The record is done with the next commit, without a copy. */
+ORDERLY_CHECKED enum orderly_err orderly_mover_drop(struct orderly_mover *, struct orderly_record *,
+                                                    struct orderly_error *);
+/* Makes all that durable. Errors: LIMIT (too many gaps between what is done: take more of them, or fewer), TIMEOUT, KAFKA. */
+ORDERLY_CHECKED enum orderly_err orderly_mover_commit(struct orderly_mover *, struct orderly_error *);
+/* What was not committed has not happened. NULL is fine. */
+ORDERLY_API void orderly_mover_free(struct orderly_mover *);
+
 /* Writes one record and waits until all in-sync replicas have it. partition -1: by key. */
-ORDERLY_CHECKED enum orderly_err orderly_admin_produce(struct orderly_admin *, const char *topic, int32_t partition, struct orderly_bytes key,
-                                                       struct orderly_bytes value, const struct orderly_header *headers, size_t header_count,
+ORDERLY_CHECKED enum orderly_err orderly_admin_produce(struct orderly_admin *, const char *topic, int32_t partition,
+                                                       struct orderly_bytes key, struct orderly_bytes value,
+                                                       const struct orderly_header *headers, size_t header_count,
                                                        struct orderly_error *);
 /* The retry and dead-letter topic names of a source topic under the configuration; buffers of 256. */
-ORDERLY_CHECKED enum orderly_err orderly_admin_names(struct orderly_admin *, const char *source, char retry[256], char dead_letter[256],
-                                                     struct orderly_error *);
+ORDERLY_CHECKED enum orderly_err orderly_admin_names(struct orderly_admin *, const char *source, char retry[256],
+                                                     char dead_letter[256], struct orderly_error *);
 
 #ifdef __cplusplus
 }

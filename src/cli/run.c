@@ -1,0 +1,198 @@
+/* `orderly run`: settings from the command line, then the daemon. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/cli.h"
+#include "daemon/config_file.h"
+
+/* A configuration for each entry of `sources:`, and its topics as a list. All owned. */
+struct sources {
+    struct od_daemon_source *list;
+    struct orderly_config **configs;
+    char ***topics;
+    size_t count;
+};
+
+static void sources_fini(struct sources *sources)
+{
+    for (size_t i = 0; i < sources->count; i++) {
+        orderly_config_free(sources->configs[i]);
+        for (char **topic = sources->topics[i]; topic && *topic; topic++) {
+            free(*topic);
+        }
+        free(sources->topics[i]);
+    }
+    free(sources->list);
+    free(sources->configs);
+    free(sources->topics);
+    *sources = (struct sources){0};
+}
+
+/* "a,b" as a list that ends with NULL. */
+static char **split(const char *text)
+{
+    size_t room = 2;
+    for (const char *comma = text; (comma = strchr(comma, ',')) != NULL; comma++) {
+        room++;
+    }
+    char **list = calloc(room, sizeof *list);
+    size_t count = 0;
+    while (list && *text) {
+        size_t size = strcspn(text, ",");
+        if (size) {
+            list[count++] = strndup(text, size);
+        }
+        text += size + (text[size] == ',');
+    }
+    return list;
+}
+
+static enum orderly_err add_source(struct sources *sources, const struct od_values *all, const struct od_values *own,
+                                   struct orderly_error *error)
+{
+    const struct od_value *topics = od_values_get(own, "topics"), *patterns = od_values_get(own, "patterns");
+    char text[8192];
+    size_t i = sources->count;
+    snprintf(text, sizeof text, "%s%s%s", topics ? topics->value : "", topics && patterns ? "," : "",
+             patterns ? patterns->value : "");
+    enum orderly_err err = orderly_config_new(&sources->configs[i]);
+    sources->topics[i] = split(text);
+    sources->count++;
+    if (!err && !sources->topics[i]) {
+        err = ORDERLY_NOMEM;
+    }
+    if (!err) {
+        err = od_values_apply(all, sources->configs[i], error);
+    }
+    if (!err) {
+        err = od_values_apply(own, sources->configs[i], error);
+    }
+    if (err) {
+        return err;
+    }
+    size_t count = 0;
+    while (sources->topics[i][count]) {
+        count++;
+    }
+    sources->list[i] = (struct od_daemon_source){
+        .config = sources->configs[i], .topics = (const char *const *)sources->topics[i], .topic_count = count};
+    return ORDERLY_OK;
+}
+
+static enum orderly_err make_sources(const struct od_values *values, struct sources *sources,
+                                     struct orderly_error *error)
+{
+    sources->list = calloc(values->source_count + 1, sizeof *sources->list);
+    sources->configs = calloc(values->source_count + 1, sizeof(struct orderly_config *));
+    sources->topics = calloc(values->source_count + 1, sizeof(char **));
+    enum orderly_err err = sources->list && sources->configs && sources->topics ? ORDERLY_OK : ORDERLY_NOMEM;
+    for (size_t i = 0; i < values->source_count && !err; i++) {
+        err = add_source(sources, values, &values->sources[i], error);
+    }
+    return err;
+}
+
+/* One subscription serves all sources: the union of their topics. */
+static enum orderly_err subscribe_to_all(const struct sources *sources, struct orderly_config *config,
+                                         struct orderly_error *error)
+{
+    char *text = NULL;
+    size_t size = 0;
+    FILE *stream = open_memstream(&text, &size);
+    if (!stream) {
+        return ORDERLY_NOMEM;
+    }
+    for (size_t i = 0; i < sources->count; i++) {
+        for (size_t t = 0; t < sources->list[i].topic_count; t++) {
+            fprintf(stream, "%s%s", ftell(stream) ? "," : "", sources->list[i].topics[t]);
+        }
+    }
+    fclose(stream);
+    enum orderly_err err = orderly_config_set(config, "topics", text, error);
+    free(text);
+    return err;
+}
+
+static enum orderly_err reload(void *userdata, struct orderly_config **ret, struct orderly_error *error)
+{
+    int code = od_cli_config(userdata, ret);
+    if (code) {
+        *error =
+            (struct orderly_error){sizeof *error, ORDERLY_CONFIG, 0, "the settings were not read again: see above"};
+        return ORDERLY_CONFIG;
+    }
+    return ORDERLY_OK;
+}
+
+static int choose_handler(const struct od_args *args, struct od_daemon_options *options)
+{
+    bool exec = od_args_has(args, "exec"), stream = od_args_has(args, "stream"), http = od_args_has(args, "http");
+    if (exec + stream + http > 1) {
+        return od_talk_failure(args, OD_EXIT_USAGE, "one of --exec, --stream and --http, not several");
+    }
+    if (http && args->has_rest) {
+        return od_talk_failure(args, OD_EXIT_USAGE, "a command after -- and --http exclude each other");
+    }
+    if (args->has_rest && !args->rest_count) {
+        return od_talk_failure(args, OD_EXIT_USAGE, "the handler's command is missing after --");
+    }
+    if ((exec || stream) && !args->has_rest) {
+        return od_talk_failure(args, OD_EXIT_USAGE, "--%s needs the handler's command after --, such as -- ./handler",
+                               exec ? "exec" : "stream");
+    }
+    options->command = args->rest;
+    options->command_count = args->rest_count;
+    options->handler = http             ? OD_HANDLER_HTTP
+                       : stream         ? OD_HANDLER_STREAM
+                       : args->has_rest ? OD_HANDLER_EXEC
+                                        : OD_HANDLER_NONE;
+    return OD_EXIT_OK;
+}
+
+static int run_values(const struct od_args *args, const struct od_values *values, struct od_daemon_options *options)
+{
+    struct orderly_error error = ORDERLY_ERROR_INIT;
+    struct orderly_config *config = NULL;
+    struct sources sources = {0};
+    int code = OD_EXIT_CONFIG;
+    enum orderly_err err = orderly_config_new(&config);
+    err = err ? err : od_values_apply(values, config, &error);
+    err = err ? err : make_sources(values, &sources, &error);
+    if (!err && sources.count) {
+        err = subscribe_to_all(&sources, config, &error);
+    }
+    err = err ? err : orderly_config_check(config, &error);
+    if (err) {
+        code = od_talk_error(args, err, &error);
+    } else {
+        options->config = config;
+        options->sources = sources.list;
+        options->source_count = sources.count;
+        code = od_daemon_run(options);
+    }
+    sources_fini(&sources);
+    orderly_config_free(config);
+    return code;
+}
+
+int od_run_command(const struct od_args *args)
+{
+    struct od_values values = {0};
+    struct od_daemon_options options = {.create_topics = od_args_has(args, "create-topics"),
+                                        .exit_at_end = od_args_has(args, "exit-at-end")};
+    int code = choose_handler(args, &options);
+    if (code) {
+        return code;
+    }
+    code = od_cli_values(args, &values);
+    if (code) {
+        return code;
+    }
+    if (od_args_has(args, "config")) {
+        options.reload = reload;
+        options.reload_userdata = (void *)(uintptr_t)args;
+    }
+    code = run_values(args, &values, &options);
+    od_values_fini(&values);
+    return code;
+}
