@@ -13,7 +13,7 @@ int main(int argc, char **argv)
     static rd_kafka_message_t *messages[1000];
     rd_kafka_conf_t *conf = rd_kafka_conf_new();
     rd_kafka_topic_partition_list_t *topics = rd_kafka_topic_partition_list_new(1);
-    struct measure measure;
+    struct measure measure = {0, 0};
     char error[512];
     int64_t wanted, seen = 0;
     size_t bytes = 0;
