@@ -83,15 +83,14 @@ static void abandon(struct od_engine *engine)
     }
 }
 
-static void producer_error(struct od_engine *engine, rd_kafka_event_t *event)
+/* Looks whether the producer has come to its end. */
+static void check_fatal(struct od_engine *engine)
 {
     struct od_copier *copier = &engine->copier;
     char text[384] = "";
-    if (rd_kafka_event_error(event) != RD_KAFKA_RESP_ERR__FATAL) {
-        od_engine_log(engine, ORDERLY_LOG_INFO, "copy", "producer: %s", rd_kafka_event_error_string(event));
+    if (copier->broken || !rd_kafka_fatal_error(copier->handle->rk, text, sizeof text)) {
         return;
     }
-    rd_kafka_fatal_error(copier->handle->rk, text, sizeof text);
     copier->backoff_ms = copier->backoff_ms ? od_sooner(copier->backoff_ms * 2, BACKOFF_MAX_MS) : BACKOFF_FIRST_MS;
     copier->reopen_at_ms = engine->now_ms + copier->backoff_ms;
     copier->broken = true;
@@ -107,7 +106,8 @@ static void take_event(struct od_engine *engine, rd_kafka_event_t *event)
             delivered(engine, message);
         }
     } else if (rd_kafka_event_type(event) == RD_KAFKA_EVENT_ERROR) {
-        producer_error(engine, event);
+        od_engine_log(engine, ORDERLY_LOG_INFO, "copy", "producer: %s", rd_kafka_event_error_string(event));
+        check_fatal(engine);
     }
     rd_kafka_event_destroy(event);
 }
@@ -129,9 +129,9 @@ void od_copier_serve(struct od_engine *engine)
     for (int i = 0; copier->handle && i < EVENTS_A_SERVE && (event = rd_kafka_queue_poll(copier->handle->main, 0));
          i++) {
         take_event(engine, event);
-        if (copier->broken) {
-            abandon(engine);
-        }
+    }
+    if (copier->broken) {
+        abandon(engine);
     }
 }
 
@@ -211,6 +211,7 @@ static rd_kafka_resp_err_t produce(struct od_engine *engine, const struct od_cop
                   rd_kafka_error_string(error));
     rd_kafka_error_destroy(error);
     rd_kafka_headers_destroy(headers);
+    check_fatal(engine);
     return err;
 }
 

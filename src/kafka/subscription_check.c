@@ -120,7 +120,7 @@ static void join(struct od_engine *engine)
         return;
     }
     engine->subscription.state = OD_SUBSCRIBED;
-    engine->subscription.refresh_at_ms = engine->now_ms + 30000;
+    engine->subscription.refresh_at_ms = engine->now_ms + 5000;
     engine->state = OD_ENGINE_JOINING;
     od_subscription_apply(engine);
 }

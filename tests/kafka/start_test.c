@@ -1,0 +1,217 @@
+/* What a start refuses, and with which sentence; what a pattern finds. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "kafka/inside.h"
+#include "kafka/rig.h"
+
+static struct broker broker;
+
+static void assert_ends(struct rig *rig, enum orderly_err code, const char *part)
+{
+    rigs_until(rig->faults > 0, rig);
+    if (rig->fault.code != code || !strstr(rig->fault_text, part)) {
+        fail_msg("fault %d: %s", (int)rig->fault.code, rig->fault_text);
+    }
+    assert_true(rig->fault.ends);
+    rig_leave(rig);
+    assert_int_equal(rig->faults, 1);
+    rig_stop(rig);
+}
+
+static void an_unknown_topic_ends_the_start(void **state)
+{
+    (void)state;
+    struct rig rig;
+    const char *const settings[] = {"start=earliest", NULL};
+    rig_make(&rig, &broker, fresh_name("g"), fresh_name("nowhere"), settings);
+    rig_start(&rig);
+    assert_ends(&rig, ORDERLY_UNKNOWN_TOPIC, "unknown topic nowhere");
+}
+
+static void a_missing_retry_topic_ends_the_start_with_the_command(void **state)
+{
+    (void)state;
+    struct rig rig;
+    const char *const settings[] = {"start=earliest", NULL};
+    const char *topic = fresh_name("t");
+    broker_topic(&broker, topic, 1);
+    rig_make(&rig, &broker, fresh_name("g"), topic, settings);
+    rig_start(&rig);
+    assert_ends(&rig, ORDERLY_CONFIG, "orderly topics create --brokers");
+}
+
+static void a_topic_that_comes_in_time_is_waited_for(void **state)
+{
+    (void)state;
+    struct rig rig;
+    const char *const settings[] = {"start=earliest", NULL};
+    const char *topic = fresh_name("t");
+    const char *group = fresh_name("g");
+    rig_make(&rig, &broker, group, topic, settings);
+    rig_start(&rig);
+    rigs_until(rig.engine->subscription.missing_since_ms > 0, &rig);
+    broker_hospital(&broker, topic, group, 1);
+    rigs_until(rig_owned(&rig) == 2, &rig);
+    assert_int_equal(rig.faults, 0);
+    rig_leave(&rig);
+    rig_stop(&rig);
+}
+
+static void without_start_a_new_group_ends(void **state)
+{
+    (void)state;
+    struct rig rig;
+    const char *topic = fresh_name("t");
+    const char *group = fresh_name("g");
+    broker_hospital(&broker, topic, group, 1);
+    rig_make(&rig, &broker, group, topic, NULL);
+    rig_start(&rig);
+    assert_ends(&rig, ORDERLY_NO_OFFSET, "set `start`");
+}
+
+static void latest_begins_at_the_end(void **state)
+{
+    (void)state;
+    struct rig rig;
+    const char *const settings[] = {"start=latest", NULL};
+    const char *topic = fresh_name("t");
+    const char *group = fresh_name("g");
+    char retry[300];
+    broker_hospital(&broker, topic, group, 1);
+    broker_produce_many(&broker, topic, 0, 5);
+    snprintf(retry, sizeof retry, "%s.%s.retry", topic, group);
+    broker_produce_many(&broker, retry, 0, 3);
+    rig_make(&rig, &broker, group, topic, settings);
+    rig_start(&rig);
+    rigs_until(rig_owned(&rig) == 2, &rig);
+    assert_int_equal(rig_stay(&rig, topic, 0)->position, 5);
+    assert_true(rig_stay(&rig, topic, 0)->resolved);
+    assert_int_equal(rig_stay(&rig, retry, 0)->position, 0); /* a retry topic is always read from its beginning */
+    broker_produce_many(&broker, topic, 0, 2);
+    rigs_until(rig_count_records(&rig, topic) == 2, &rig);
+    rigs_until(od_engine_end(rig.engine, rig_stay(&rig, topic, 0)->id) == 7, &rig);
+    rig_leave(&rig);
+    rig_stop(&rig);
+}
+
+static void no_broker_ends_the_start_in_time(void **state)
+{
+    (void)state;
+    struct rig rig;
+    struct broker nobody = {.bootstrap = "127.0.0.1:1"};
+    const char *const settings[] = {"start=earliest", "start_timeout=1s", NULL};
+    rig_make(&rig, &nobody, "g", "t", settings);
+    rig_start(&rig);
+    assert_ends(&rig, ORDERLY_KAFKA, "no broker of 127.0.0.1:1");
+}
+
+static void a_property_that_librdkafka_refuses_is_a_configuration_error(void **state)
+{
+    (void)state;
+    struct orderly_config *config = NULL;
+    struct orderly_error error = ORDERLY_ERROR_INIT;
+    struct od_settings settings;
+    struct od_engine *engine = NULL;
+    struct od_engine_sink sink = {NULL, NULL, NULL, NULL, 0};
+    assert_int_equal(orderly_config_new(&config), ORDERLY_OK);
+    assert_int_equal(orderly_config_set(config, "kafka.bootstrap.servers", "x", &error), ORDERLY_OK);
+    assert_int_equal(orderly_config_set(config, "kafka.group.id", "g", &error), ORDERLY_OK);
+    assert_int_equal(orderly_config_set(config, "topics", "t", &error), ORDERLY_OK);
+    assert_int_equal(orderly_config_set(config, "kafka.fetch.wait.max.ms", "many", &error), ORDERLY_OK);
+    assert_int_equal(od_settings_finish(config, &settings, &error), ORDERLY_OK);
+    assert_int_equal(od_engine_new(&settings, &sink, &engine, &error), ORDERLY_CONFIG);
+    assert_non_null(strstr(error.text, "kafka.fetch.wait.max.ms"));
+    od_settings_fini(&settings);
+    orderly_config_free(config);
+}
+
+static void a_pattern_finds_topics_but_never_a_hospital(void **state)
+{
+    (void)state;
+    struct rig rig;
+    char pattern[100];
+    char first[100];
+    char second[100];
+    char other[200];
+    const char *const settings[] = {"start=earliest", NULL};
+    const char *base = fresh_name("p");
+    const char *group = fresh_name("g");
+    snprintf(pattern, sizeof pattern, "^%s\\..*", base);
+    snprintf(first, sizeof first, "%s.one", base);
+    snprintf(second, sizeof second, "%s.two", base);
+    snprintf(other, sizeof other, "%s.x.another-group.retry", base);
+    broker_hospital(&broker, first, group, 1);
+    broker_topic(&broker, other, 1);
+    rig_make(&rig, &broker, group, pattern, settings);
+    rig_start(&rig);
+    rigs_until(rig_owned(&rig) == 2, &rig);
+    assert_null(rig_stay(&rig, other, 0));
+    broker_hospital(&broker, second, group, 1); /* found at the next look */
+    rigs_until(rig_stay(&rig, second, 0) && rig_stay(&rig, second, 0)->ready, &rig);
+    assert_string_equal(od_engine_source(rig.engine, 1), second);
+    rig_leave(&rig);
+    rig_stop(&rig);
+}
+
+static void names_of_hospitals_are_recognised(void **state)
+{
+    (void)state;
+    struct od_settings settings = {.retry_topic = (char[]){"{topic}.{group}.retry"},
+                                   .dead_letter_topic = (char[]){"dead-{topic}-of-{group}"}};
+    assert_true(od_topics_hospital(&settings, "orders.billing.retry"));
+    assert_true(od_topics_hospital(&settings, "dead-orders-of-billing"));
+    assert_false(od_topics_hospital(&settings, "dead-orders"));
+    assert_false(od_topics_hospital(&settings, "orders"));
+    assert_false(od_topics_hospital(&settings, "orders.retry.log"));
+    assert_true(od_topics_hospital(&settings, "orders.dlt"));
+}
+
+static void topics_come_and_go(void **state)
+{
+    (void)state;
+    struct rig rig;
+    const char *const settings[] = {"start=earliest", NULL};
+    const char *first = fresh_name("t");
+    const char *second = fresh_name("t");
+    const char *group = fresh_name("g");
+    broker_hospital(&broker, first, group, 1);
+    broker_hospital(&broker, second, group, 1);
+    rig_make(&rig, &broker, group, first, settings);
+    rig_start(&rig);
+    rigs_until(rig_owned(&rig) == 2, &rig);
+    assert_int_equal(od_engine_add_topics(rig.engine, &second, 1), ORDERLY_OK);
+    rigs_until(rig_owned(&rig) == 4, &rig);
+    assert_int_equal(od_engine_remove_topics(rig.engine, &first, 1), ORDERLY_OK);
+    rigs_until(rig_owned(&rig) == 2, &rig);
+    assert_true(rig_stay(&rig, first, 0)->gone);
+    rig_leave(&rig);
+    rig_stop(&rig);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(names_of_hospitals_are_recognised),
+        cmocka_unit_test(an_unknown_topic_ends_the_start),
+        cmocka_unit_test(a_missing_retry_topic_ends_the_start_with_the_command),
+        cmocka_unit_test(a_topic_that_comes_in_time_is_waited_for),
+        cmocka_unit_test(without_start_a_new_group_ends),
+        cmocka_unit_test(latest_begins_at_the_end),
+        cmocka_unit_test(no_broker_ends_the_start_in_time),
+        cmocka_unit_test(a_property_that_librdkafka_refuses_is_a_configuration_error),
+        cmocka_unit_test(a_pattern_finds_topics_but_never_a_hospital),
+        cmocka_unit_test(topics_come_and_go),
+    };
+    broker_start(&broker, 1);
+    int failed = cmocka_run_group_tests_name("kafka.start", tests, NULL, NULL);
+    broker_stop(&broker);
+    return failed;
+}
