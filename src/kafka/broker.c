@@ -20,6 +20,8 @@
 
 #define BROKERS_MAX 16
 #define PRODUCE_TIMEOUT_MS 15000
+#define HEARTBEAT_MS 200 /* of group.protocol=consumer: members are told of a rebalance with the next one */
+#define SESSION_MS 6000  /* of group.protocol=consumer: a killed member is gone after it */
 #define ERRORS_MAX 1000
 
 struct orderly_broker {
@@ -109,6 +111,8 @@ enum orderly_err orderly_broker_new(int brokers, struct orderly_broker **ret, st
     }
     /* The default waits seconds for more members; tests and demos have none to wait for. */
     rd_kafka_mock_group_initial_rebalance_delay_ms(broker->cluster, 0);
+    rd_kafka_mock_set_group_consumer_heartbeat_interval_ms(broker->cluster, HEARTBEAT_MS);
+    rd_kafka_mock_set_group_consumer_session_timeout_ms(broker->cluster, SESSION_MS);
     broker->bootstrap = od_text_copy(rd_kafka_mock_cluster_bootstraps(broker->cluster));
     if (!broker->bootstrap) {
         err = od_fail(error, ORDERLY_NOMEM, "out of memory");
