@@ -198,6 +198,7 @@ void od_settle_mark_offset(struct od_core *core, const struct od_event *event)
     for (int64_t at = stay->window.base;
          (slot = od_window_next(&stay->window, &at)) != OD_SLOT_NONE && at < event->position.offset; at++) {
         if (od_record_at(&core->records, slot)->state == OD_RECORD_RUNNING) {
+            od_fault_over(core, stay, od_record_id(&core->records, slot));
             done(core, stay, slot, ORDERLY_ACK);
         }
     }
