@@ -43,7 +43,7 @@ static void check_repeat(struct sim *sim, struct sim_run *run, struct sim_entry 
     const struct sim_stay *before = stay_at(sim, entry->done_stay);
     bool ended_badly = before->lost || before->dead;
     bool unknown = sim->faults.no_epochs && entry->done_stay != run->run.id;
-    bool allowed = entry->excused || unknown || (ended_badly && entry->done_stay != run->run.id);
+    bool allowed = entry->excused || unknown || stay->lost || (ended_badly && entry->done_stay != run->run.id);
     sim->counts.repeats++;
     if (!allowed || sim->faults.strict) {
         sim_fail(sim, "repeated: %s@%lld was done in stay %u (%s)", name, (long long)run->offset, entry->done_stay,
@@ -58,7 +58,7 @@ static void check_order(struct sim *sim, const struct sim_run *run, const struct
     struct sim_partition *partition = partition_of(sim, run->run.id);
     uint64_t lane = lane_of(sim, entry);
     bool poll = sim->members[run->member].poll;
-    if (!lane || entry->due_wall) {
+    if (!lane || entry->due_wall || stay_at(sim, run->run.id)->lost) {
         return;
     }
     for (size_t i = partition->passed_below; i < partition->log.count; i++) {
@@ -83,7 +83,7 @@ static void check_early(struct sim *sim, const struct sim_run *run, const struct
         sim_fail(sim, "early: %s@%lld waits in its lane until %lld", name, (long long)run->offset,
                  (long long)entry->not_before);
     }
-    if (!entry->due_wall) {
+    if (!entry->due_wall || entry->seen_stay != run->run.id) {
         return;
     }
     int64_t wall = SIM_WALL0 * INT64_C(1000) + sim->now + sim->members[run->member].skew;
@@ -112,7 +112,8 @@ static void check_alone(struct sim *sim, const struct sim_run *run, const struct
         if (!same_record && (!same_lane || (same_stay && sim->members[run->member].poll))) {
             continue;
         }
-        bool allowed = !sim->faults.strict && (stay->lost || stay->cut || stay->sought);
+        bool allowed =
+            !sim->faults.strict && (stay_at(sim, run->run.id)->lost || stay->lost || stay->cut || stay->sought);
         if (!allowed || (same_stay && !stay->sought)) {
             sim_fail(sim, "two at once: %s@%lld starts while %lld of %s runs", sim_stay_name(sim, run->run.id),
                      (long long)run->offset, (long long)other->offset, same_stay ? "the same stay" : "the stay before");
@@ -182,20 +183,21 @@ static int64_t least_delay(const struct od_settings *settings, const struct od_s
     return settled->delay_ms >= 0 ? delay : delay - delay * settings->backoff_jitter / 1000 - 1;
 }
 
-void sim_check_told(struct sim *sim, uint32_t id, int64_t offset, const struct od_settled *settled)
+void sim_check_told(struct sim *sim, const struct sim_run *run)
 {
+    uint32_t id = run->run.id;
+    const struct od_settled *settled = &run->outcome;
     struct sim_stay *stay = stay_at(sim, id);
-    struct sim_entry *entry = sim_entry_at(partition_of(sim, id), offset);
-    if (stay->answered || stay->closed || settled->not_run) {
+    struct sim_entry *entry = sim_entry_at(partition_of(sim, id), run->offset);
+    if (stay->answered || stay->closed || stay->cut || settled->not_run) {
         return;
     }
     if (settled->outcome == ORDERLY_ACK || settled->outcome == ORDERLY_DROP) {
         entry->told = true;
     }
     if (settled->outcome == ORDERLY_RETRY && sim->settings.retry_in == OD_RETRY_IN_LANE) {
-        entry->attempts_seen++;
         entry->wait_stay = id;
-        entry->not_before = sim->now + least_delay(&sim->settings, settled, entry->attempts_seen);
+        entry->not_before = sim->now + least_delay(&sim->settings, settled, run->run.attempt);
     }
 }
 
@@ -310,7 +312,7 @@ void sim_check_member(struct sim *sim, struct sim_member *member)
         sim_fail(sim, "memory: m%d holds %llu bytes, its core says %llu", member->index,
                  (unsigned long long)member->bytes_held, (unsigned long long)totals.bytes_held);
     }
-    if (!member->poll && member->in_flight > totals.concurrency && !sim->faults.seek) {
+    if (!member->poll && member->in_flight > totals.concurrency && !member->loose) {
         sim_fail(sim, "m%d: %llu records in flight", member->index, (unsigned long long)member->in_flight);
     }
     /* One record of each partition may stand over: what is read cannot be cut. */

@@ -140,7 +140,7 @@ static void tell(struct sim *sim, struct sim_member *member, const struct od_eff
         if (sim->faults.strict) {
             sim_fail(sim, "m%d: a drain was cut although all handlers end when told", member->index);
         }
-        stay->cut = true;
+        stay->cut = member->loose = true;
         break;
     case OD_TELL_STATE_ENTERED:
         sim->counts.map_full += effect->tell.state == OD_STATE_MAP_FULL;

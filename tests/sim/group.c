@@ -353,7 +353,7 @@ void sim_group_lost(struct sim *sim, const struct sim_event *event)
             ids[count++] = id;
         }
     }
-    member->lost_told = true;
+    member->lost_told = member->loose = true;
     sim->counts.losts++;
     sim_member_step(sim, member,
                     (struct od_event){.type = OD_EVENT_LOST,

@@ -214,7 +214,7 @@ void sim_member_start(struct sim *sim, const struct sim_event *event)
     member->alive = true;
     member->incarnation++;
     member->leaving = member->frozen = member->suspect = member->lost_told = member->gate = false;
-    member->batch_open = member->joined = false;
+    member->batch_open = member->joined = member->loose = false;
     member->bytes_held = member->in_flight = 0;
     member->mono += sim_between(sim, 1, 1000);
     member->tick_at = INT64_MAX;

@@ -75,7 +75,6 @@ struct sim_entry {
     bool excused;       /* it may run again: its outcome was late, or the application went back */
     uint32_t done_stay; /* where it became durable */
     uint32_t active;    /* handlers that run it now */
-    uint32_t attempts_seen;
     uint32_t seen_stay; /* who received it last, and when */
     int64_t seen_at;
     uint32_t wait_stay; /* a retry in its lane there */
@@ -165,6 +164,7 @@ struct sim_member {
     struct od_effects effects;
     int64_t mono, skew; /* its clocks against the simulation's */
     int64_t thaw_at, tick_at;
+    bool loose;                /* handlers run on whose partitions have gone: they are not counted any more */
     bool valid;                /* the coordinator knows it */
     bool revoke_open;          /* in the core */
     OD_VEC(uint32_t) revoking; /* stays */
@@ -242,7 +242,7 @@ bool sim_all_done(struct sim *);
 void sim_check_handover(struct sim *, uint32_t stay);
 void sim_check_start(struct sim *, struct sim_run *);
 void sim_check_end(struct sim *, struct sim_run *, enum orderly_outcome, bool never);
-void sim_check_told(struct sim *, uint32_t stay, int64_t offset, const struct od_settled *);
+void sim_check_told(struct sim *, const struct sim_run *);
 void sim_check_commit(struct sim *, uint32_t stay, int64_t offset, const char *text, size_t size);
 void sim_check_member(struct sim *, struct sim_member *);
 void sim_check_finished(struct sim *);

@@ -135,7 +135,7 @@ static void seek(struct sim *sim, uint32_t id)
     }
     int64_t low = partition->log_start > partition->first ? partition->log_start : partition->first;
     int64_t offset = sim_between(sim, low, partition->committed);
-    stay->sought = true;
+    stay->sought = member->loose = true;
     sim->counts.seeks++;
     for (int64_t o = offset; o < sim_log_end(partition); o++) {
         struct sim_entry *entry = sim_entry_at(partition, o);

@@ -62,7 +62,7 @@ static void tell_one(struct sim *sim, const struct sim_event *event)
     run->delivered = true;
     member->in_flight--;
     struct od_settled settled = run->outcome;
-    sim_check_told(sim, run->run.id, run->offset, &settled);
+    sim_check_told(sim, run);
     sim_member_step(sim, member,
                     (struct od_event){.type = OD_EVENT_SETTLED, .settled = {.list = &settled, .count = 1}});
 }
@@ -80,7 +80,7 @@ static void tell_job(struct sim *sim, const struct sim_event *event)
             run->delivered = true;
             member->in_flight--;
             list[count++] = run->outcome;
-            sim_check_told(sim, run->run.id, run->offset, &run->outcome);
+            sim_check_told(sim, run);
         }
     }
     if (count) {
@@ -347,6 +347,11 @@ void sim_work_dead(struct sim *sim, struct sim_member *member)
 /* Everything handed out below `next` is done at once. */
 static void mark_below(struct sim *sim, struct sim_member *member, uint32_t stay, int64_t next)
 {
+    for (size_t i = 0; i < sim->runs.count; i++) { /* what was settled before is told before */
+        if (sim->runs.items[i].run.id == stay && sim->runs.items[i].state == SIM_RUN_ENDED) {
+            tell_one(sim, &(struct sim_event){.a = i});
+        }
+    }
     for (size_t i = sim->active.count; i-- > 0;) {
         uint32_t index = sim->active.items[i];
         struct sim_run *run = &sim->runs.items[index];
@@ -357,7 +362,7 @@ static void mark_below(struct sim *sim, struct sim_member *member, uint32_t stay
         run->outcome.not_run = false;
         od_vec_remove_swap(&sim->active, i);
         sim_check_end(sim, run, ORDERLY_ACK, false);
-        sim_check_told(sim, stay, run->offset, &run->outcome);
+        sim_check_told(sim, run);
         run->state = SIM_RUN_ENDED;
         run->delivered = true;
         member->in_flight--;
