@@ -117,8 +117,7 @@ void od_close_review(struct od_core *core)
             return;
         }
         close->timed_out = !quiet(core) || close->stage == OD_CLOSE_CALLBACK;
-        begin_commits(core);
-        return; /* the stays are dirty: this comes again at once */
+        begin_commits(core); /* where there are stays they are dirty now, and this comes again at once */
     }
     if (close->stage == OD_CLOSE_COMMIT && core->dirty.count == 0 && all_committed(core)) {
         close->stage = OD_CLOSE_LEAVING;

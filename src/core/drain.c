@@ -178,10 +178,10 @@ void od_drain_overrun(struct od_core *core)
     answer_if_through(core);
 }
 
-/* What still runs is given up: its outcome comes late, and moves nothing. */
+/* What still runs is given up: its outcome comes late, and moves nothing. A copy on its way may be there already: its record runs again. */
 static void cut(struct od_core *core, struct od_stay *stay)
 {
-    uint64_t count = stay->running;
+    uint64_t count = stay->running + stay->copying;
     if (count > 0) {
         core->counters.drains_cut += count;
         od_effect_tell(core, OD_TELL_DRAIN_CUT, stay->id, -1, (int64_t)count, 0);

@@ -194,6 +194,9 @@ void sim_member_fetch(struct sim *sim, uint32_t id)
 static void join(struct sim *sim, const struct sim_event *event)
 {
     struct sim_member *member = &sim->members[event->member];
+    if (member->leaving) {
+        return;
+    }
     if (member->is_static && member->valid) {
         sim_group_return(sim, member);
     } else {

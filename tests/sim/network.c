@@ -4,10 +4,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { SLOW_MS = 500 };
+
 static int64_t delay(struct sim *sim)
 {
     if (sim->faults.slow_network && !sim->healed && sim_chance(sim, 50)) {
-        return sim_between(sim, 500, 6000);
+        return sim_between(sim, SLOW_MS, 6000);
     }
     return sim_between(sim, 1, 40);
 }
@@ -30,7 +32,7 @@ static void copy_answered(struct sim *sim, const struct sim_event *event)
     struct sim_stay *stay = &sim->stays.items[event->c - 1];
     struct sim_partition *partition = &sim->partitions.items[stay->partition];
     struct sim_entry *entry = sim_entry_at(partition, (int64_t)event->d);
-    if (event->b == OD_COPY_OK && entry && !stay->answered && !stay->closed) {
+    if (event->b == OD_COPY_OK && entry && !stay->answered && !stay->closed && !stay->cut) {
         entry->told = true;
     }
     sim_member_step(sim, &sim->members[event->member],
@@ -157,7 +159,8 @@ static void apply(struct sim *sim, uint32_t id, int64_t offset, size_t at, size_
 
 static void answer(struct sim *sim, uint32_t id, uint64_t sequence, enum od_commit_result result, int64_t after)
 {
-    const struct sim_stay *stay = &sim->stays.items[id - 1];
+    struct sim_stay *stay = &sim->stays.items[id - 1];
+    stay->trouble |= after >= SLOW_MS; /* a commit in flight may keep the last one from being sent */
     sim_at(
         sim, after, commit_answered,
         (struct sim_event){
@@ -224,7 +227,9 @@ void sim_commit(struct sim *sim, struct sim_member *member, const struct od_effe
                                           .b = (uint64_t)effect->offset,
                                           .c = (uint64_t)at << 16 | effect->commit.text_size,
                                           .d = effect->commit.sequence};
-    sim_at(sim, delay(sim), commit_lands, stay->sent_event);
+    int64_t after = delay(sim);
+    stay->trouble |= after >= SLOW_MS;
+    sim_at(sim, after, commit_lands, stay->sent_event);
 }
 
 /* Requests of one connection arrive in the order they were sent: before the partition is given up. */
