@@ -4,6 +4,7 @@
  */
 #include "kafka/inside.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,6 +16,8 @@
 struct commit_request {
     struct od_request base;
     OD_VEC(struct od_commit_item) items;
+    char member_id[128]; /* the membership it was sent with */
+    int32_t generation;
     void (*probed)(struct od_engine *, enum od_probe); /* a probe: no COMMITTED */
 };
 
@@ -135,6 +138,19 @@ static rd_kafka_resp_err_t error_of(rd_kafka_event_t *event, const char *topic, 
     return item && item->err ? item->err : err;
 }
 
+/*
+ * A rebalance that ends between the sending and the answer leaves the request with the generation before: the partitions are still ours, and the commit
+ * goes out again with the new one.
+ */
+static enum od_commit_result result_of(struct od_engine *engine, const struct commit_request *request,
+                                       rd_kafka_resp_err_t err)
+{
+    bool outdated = err == RD_KAFKA_RESP_ERR_ILLEGAL_GENERATION && engine->handle && od_group_refresh(engine) &&
+                    engine->group.generation != request->generation &&
+                    strcmp(engine->group.member_id, request->member_id) == 0;
+    return outdated ? OD_COMMIT_AGAIN : class_of(err);
+}
+
 static void committed(struct od_engine *engine, struct od_request *base, rd_kafka_event_t *event)
 {
     struct commit_request *request = (struct commit_request *)base;
@@ -144,7 +160,7 @@ static void committed(struct od_engine *engine, struct od_request *base, rd_kafk
         struct od_stay *stay = od_stays_find(engine, item->id);
         const char *topic = stay ? engine->topics.list.items[stay->topic]->name : "";
         rd_kafka_resp_err_t err = stay ? error_of(event, topic, stay->partition) : RD_KAFKA_RESP_ERR_UNKNOWN_MEMBER_ID;
-        enum od_commit_result result = class_of(err);
+        enum od_commit_result result = result_of(engine, request, err);
         if (request->probed) {
             request->probed(engine, result == OD_COMMIT_OK       ? OD_PROBE_MEMBER
                                     : result == OD_COMMIT_FENCED ? OD_PROBE_FENCED
@@ -182,6 +198,9 @@ static void send_request(struct od_engine *engine, struct commit_request *reques
             rd_kafka_topic_partition_set_leader_epoch(place, item->leader_epoch);
         }
     }
+    (void)od_group_refresh(engine);
+    snprintf(request->member_id, sizeof request->member_id, "%s", engine->group.member_id);
+    request->generation = engine->group.generation;
     request->base.done = committed;
     od_request_add(engine, engine->handle, &request->base);
     rd_kafka_resp_err_t err = rd_kafka_commit_queue(engine->handle->rk, list, engine->handle->answers, NULL, request);
