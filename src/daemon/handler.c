@@ -152,6 +152,9 @@ static enum orderly_err read_all(struct od_handler_options *options, const struc
     options->max_crashes = od_setting_number(config, "handler.exec.max_crashes", 3);
     options->processes = od_setting_number(config, "handler.stream.processes", 1);
     options->max_line = od_setting_number(config, "handler.stream.max_line", 1 << 20);
+    options->backoff_first_ms = od_setting_duration(config, "retry.backoff.first", 1000);
+    options->backoff_max_ms = od_setting_duration(config, "retry.backoff.max", 600000);
+    options->backoff_factor = od_setting_decimal(config, "retry.backoff.factor", 2000);
     options->max_in_flight = od_setting_number(config, "concurrency", 64);
     if (options->max_in_flight < 1) {
         options->max_in_flight = 1;

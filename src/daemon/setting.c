@@ -94,6 +94,20 @@ int64_t od_setting_number(const struct orderly_config *config, const char *name,
     return value;
 }
 
+int64_t od_setting_decimal(const struct orderly_config *config, const char *name, int64_t none)
+{
+    char *text = od_setting_text(config, name);
+    char *end = text;
+    double value = text != NULL ? strtod(text, &end) : 0;
+
+    if (text == NULL || end == text || *end != '\0' || !(value >= 0 && value < 1e12)) {
+        free(text);
+        return none;
+    }
+    free(text);
+    return (int64_t)(value * 1000 + 0.5);
+}
+
 static bool add_pair(struct od_words *words, const char *name, const json_t *value)
 {
     struct od_bytes pair = {0};

@@ -15,6 +15,8 @@ char *od_setting_text(const struct orderly_config *, const char *name);
 int64_t od_setting_duration(const struct orderly_config *, const char *name, int64_t none);
 /* A number, or a size with its unit. */
 int64_t od_setting_number(const struct orderly_config *, const char *name, int64_t none);
+/* A decimal, in thousandths. */
+int64_t od_setting_decimal(const struct orderly_config *, const char *name, int64_t none);
 /*
  * A list of texts: separated by commas, or a JSON array, or a JSON object, which becomes NAME=VALUE texts. False when it is
  * none of these or out of memory.
