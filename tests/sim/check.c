@@ -152,7 +152,7 @@ void sim_check_end(struct sim *sim, struct sim_run *run, enum orderly_outcome ou
     bool late;
     switch (od_retry_verdict(&sim->settings, outcome, run->run.attempt - 1, never)) {
     case OD_VERDICT_DONE:
-        late = stay->answered || stay->closed || stay->lost;
+        late = stay->answered || stay->closed || stay->lost || run->stale;
         if (!entry->durable || !late) {
             entry->durable = entry->passed = true;
             entry->told = false;
@@ -189,7 +189,7 @@ void sim_check_told(struct sim *sim, const struct sim_run *run)
     const struct od_settled *settled = &run->outcome;
     struct sim_stay *stay = stay_at(sim, id);
     struct sim_entry *entry = sim_entry_at(partition_of(sim, id), run->offset);
-    if (stay->answered || stay->closed || stay->cut || settled->not_run) {
+    if (stay->answered || stay->closed || stay->cut || settled->not_run || run->stale) {
         return;
     }
     if (settled->outcome == ORDERLY_ACK || settled->outcome == ORDERLY_DROP) {

@@ -37,7 +37,9 @@ static void deliver_assigned(struct sim *sim, const struct sim_event *event)
     for (uint32_t id = (uint32_t)event->a; id < event->a + event->b; id++) {
         struct sim_stay *stay = &sim->stays.items[id - 1];
         const struct sim_partition *partition = &sim->partitions.items[stay->partition];
-        stay->assigned = !stay->lost;
+        stay->assigned = !stay->lost && member->joined;
+        stay->answered |= !stay->assigned;
+        stay->lost |= !stay->assigned;
         if (stay->assigned) {
             list[count++] = (struct od_assign){
                 .id = id, .topic = partition->topic, .partition = partition->number, .kind = partition->kind};
@@ -59,9 +61,6 @@ static void deliver_ready(struct sim *sim, const struct sim_event *event)
     }
     int64_t position = partition->committed < 0 ? partition->log_start : partition->committed;
     bool resolved = partition->committed < 0;
-    if (position < partition->log_start) {
-        position = partition->log_start;
-    }
     stay->position = stay->ready_position = position;
     stay->ready = true;
     if (!resolved &&
@@ -139,6 +138,8 @@ void sim_group_return(struct sim *sim, struct sim_member *member)
         }
     }
     member->joined = member->valid = true;
+    member->revoke_open = member->lost_told = false;
+    sim_group_changed(sim);
     announce(sim, member, first, count);
 }
 
@@ -147,7 +148,7 @@ void sim_group_return(struct sim *sim, struct sim_member *member)
 static void deliver_revoke(struct sim *sim, const struct sim_event *event)
 {
     struct sim_member *member = &sim->members[event->member];
-    if (!member->revoke_open || !member->valid || member->lost_told) {
+    if (!member->revoke_open || !member->joined || member->lost_told) {
         return;
     }
     sim_member_step(
@@ -212,7 +213,7 @@ static void share_out(struct sim *sim)
             continue;
         }
         size_t share = all / members + (rank++ < all % members), has = owned(sim, i);
-        if (member->revoke_open || member->lost_told) {
+        if (member->revoke_open || member->lost_told || !member->joined) {
             continue;
         }
         if (has > share && !sim->eager) {
@@ -233,7 +234,7 @@ static void rebalance_eagerly(struct sim *sim)
         sim->eager_revoking = true;
         for (int i = 0; i < sim->member_count; i++) {
             struct sim_member *member = &sim->members[i];
-            if (member->valid && !member->revoke_open && !member->lost_told) {
+            if (member->joined && !member->revoke_open && !member->lost_told) {
                 revoke(sim, member, SIZE_MAX);
             }
         }

@@ -57,7 +57,7 @@ void sim_tag_gone(struct sim *sim, struct sim_member *member, uint64_t tag, cons
 static void tick(struct sim *sim, const struct sim_event *event)
 {
     struct sim_member *member = &sim->members[event->member];
-    if (member->tick_at != event->at) {
+    if (member->tick_at != (int64_t)event->a) {
         return; /* another one has been set */
     }
     member->tick_at = INT64_MAX;
@@ -76,7 +76,7 @@ static void set_timer(struct sim *sim, struct sim_member *member)
     if (at != member->tick_at) {
         member->tick_at = at;
         sim_at(sim, at - sim->now, tick,
-               (struct sim_event){.member = member->index, .incarnation = member->incarnation});
+               (struct sim_event){.member = member->index, .incarnation = member->incarnation, .a = (uint64_t)at});
     }
 }
 

@@ -144,7 +144,7 @@ struct sim_run {
     uint32_t incarnation, job, partition;
     int64_t offset, started, ends_at;
     enum sim_run_state state;
-    bool cancelled, stubborn, asynchronous, delivered;
+    bool cancelled, stubborn, asynchronous, delivered, stale; /* stale: from before a seek */
     struct od_settled outcome;
 };
 

@@ -144,6 +144,9 @@ static void seek(struct sim *sim, uint32_t id)
             entry->wait_stay = 0;
         }
     }
+    for (size_t i = 0; i < sim->runs.count; i++) {
+        sim->runs.items[i].stale |= sim->runs.items[i].run.id == id && !sim->runs.items[i].delivered;
+    }
     /* Its commit may go back: the stays to come begin there. */
     sim_member_step(sim, member, (struct od_event){.type = OD_EVENT_SEEK, .position = {.id = id, .offset = offset}});
 }

@@ -131,12 +131,12 @@ static void finish(struct sim *sim, uint32_t index)
 
 /* ---- a handler at work */
 
-/* a: run. */
+/* a: run, b: when, unless that has changed. */
 static void run_ends(struct sim *sim, const struct sim_event *event)
 {
     uint32_t index = (uint32_t)event->a;
     struct sim_run *run = &sim->runs.items[index];
-    if (run->state != SIM_RUN_ACTIVE || run->ends_at != event->at) {
+    if (run->state != SIM_RUN_ACTIVE || run->ends_at != (int64_t)event->b) {
         return;
     }
     finish(sim, index);
@@ -158,6 +158,7 @@ static void end_at(struct sim *sim, uint32_t index, int64_t after)
     run->ends_at = sim->now + after;
     struct sim_event event = to(&sim->members[run->member]);
     event.a = index;
+    event.b = (uint64_t)run->ends_at;
     sim_at(sim, after, run_ends, event);
 }
 
