@@ -24,12 +24,21 @@ static void on_suspect(struct od_core *core, const struct od_event *event)
     }
 }
 
+/* A loss settles a doubt too: what is assigned next belongs to a membership that the broker has just given. */
+static void on_lost(struct od_core *core, const struct od_event *event)
+{
+    od_drain_lost(core, event);
+    if (core->suspect && !event->partitions.valid_member) {
+        on_suspect(core, event);
+    }
+}
+
 static od_core_handler *const handlers[] = {
     [OD_EVENT_TICK] = on_tick,
     [OD_EVENT_ASSIGNED] = od_stays_assigned,
     [OD_EVENT_READY] = od_stays_ready,
     [OD_EVENT_REVOKE] = od_gate_revoke,
-    [OD_EVENT_LOST] = od_drain_lost,
+    [OD_EVENT_LOST] = on_lost,
     [OD_EVENT_FETCHED] = od_intake_fetched,
     [OD_EVENT_SETTLED] = od_settle_event,
     [OD_EVENT_COPIED] = od_copy_answered,

@@ -359,7 +359,7 @@ void sim_group_lost(struct sim *sim, const struct sim_event *event)
     sim_member_step(sim, member,
                     (struct od_event){.type = OD_EVENT_LOST,
                                       .partitions = {.ids = ids, .count = count, .valid_member = member->valid}});
-    member->suspect = false;
+    member->suspect &= member->valid;
     if (!count && member->alive && !member->leaving) {
         sim_group_joined(sim, member);
     }
