@@ -138,6 +138,7 @@ enum orderly_err orderly_admin_new(const struct orderly_config *config, int64_t 
         return od_fail(error, ORDERLY_NOMEM, "out of memory");
     }
     pthread_mutex_init(&admin->lock, NULL);
+    admin->broker = -1;
     admin->timeout_ms = timeout_ms < INT32_MAX ? timeout_ms : INT32_MAX;
     enum orderly_err err = od_config_copy(config, &admin->config);
     if (err) {

@@ -17,6 +17,7 @@ struct orderly_admin {
     rd_kafka_queue_t *queue;
     int64_t timeout_ms;
     enum od_embedded embedded;
+    int32_t broker;       /* any one that answered; -1: none yet */
     pthread_mutex_t lock; /* of `why` */
     char why[256];        /* what librdkafka said last about a broker that cannot be reached */
 };

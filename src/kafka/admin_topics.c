@@ -41,8 +41,8 @@ static void take_ids(struct orderly_topic *list, size_t count, rd_kafka_event_t 
 /* Ids are told by DescribeTopics alone; a broker that does not know it leaves them empty. */
 static void fill_ids(struct orderly_admin *admin, struct orderly_topic *list, size_t count)
 {
-    bool ask = count && !od_admin_embedded(admin);
-    const char **names = ask ? calloc(count, sizeof *names) : NULL;
+    char text[128];
+    const char **names = count ? calloc(count, sizeof *names) : NULL;
     if (!names) {
         return;
     }
@@ -52,6 +52,10 @@ static void fill_ids(struct orderly_admin *admin, struct orderly_topic *list, si
     rd_kafka_AdminOptions_t *options = od_admin_options(admin, RD_KAFKA_ADMIN_OP_DESCRIBETOPICS);
     rd_kafka_TopicCollection_t *wanted = rd_kafka_TopicCollection_of_topic_names(names, count);
     rd_kafka_event_t *event = NULL;
+    if (admin->broker >= 0) {
+        /* Any broker knows; the default is the controller, which the embedded broker has not. */
+        rd_kafka_AdminOptions_set_broker(options, admin->broker, text, sizeof text);
+    }
     rd_kafka_DescribeTopics(admin->rk, wanted, options, admin->queue);
     if (!od_admin_wait(admin, "topics cannot be described", &event, NULL)) {
         take_ids(list, count, event);
@@ -60,6 +64,13 @@ static void fill_ids(struct orderly_admin *admin, struct orderly_topic *list, si
     rd_kafka_TopicCollection_destroy(wanted);
     rd_kafka_AdminOptions_destroy(options);
     free(names);
+}
+
+static void note_broker(struct orderly_admin *admin, const rd_kafka_metadata_t *metadata)
+{
+    if (metadata->broker_cnt > 0) {
+        admin->broker = metadata->brokers[0].id;
+    }
 }
 
 static void fill_topic(struct orderly_topic *topic, const rd_kafka_metadata_topic_t *from)
@@ -87,6 +98,7 @@ enum orderly_err orderly_admin_list(struct orderly_admin *admin, struct orderly_
     if (code) {
         return od_admin_fail(admin, error, code, NULL, "topics cannot be listed");
     }
+    note_broker(admin, metadata);
     size_t room = metadata->topic_cnt > 0 ? (size_t)metadata->topic_cnt : 1;
     struct orderly_topics *topics = calloc(1, sizeof *topics);
     if (topics) {
@@ -184,6 +196,7 @@ enum orderly_err orderly_admin_topic(struct orderly_admin *admin, const char *na
     if (code) {
         return od_admin_fail(admin, error, code, NULL, "the topic cannot be looked up");
     }
+    note_broker(admin, metadata);
     rd_kafka_resp_err_t refused = RD_KAFKA_RESP_ERR_NO_ERROR;
     if (metadata->topic_cnt == 1) {
         refused = metadata->topics[0].err;

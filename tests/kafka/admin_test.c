@@ -76,6 +76,7 @@ static void a_missing_topic_is_told_with_what_creates_it(void **state)
     assert_int_equal(needs->list[0].kind, ORDERLY_NEED_SOURCE);
     assert_string_equal(needs->list[0].problem, "");
     assert_int_equal(needs->list[0].found.partitions, 3);
+    assert_true(*needs->list[0].found.id); /* what offset maps are bound to */
     char name[160];
     snprintf(name, sizeof name, "%s.doctors.retry", f->topic);
     assert_string_equal(needs->list[1].name, name);
