@@ -97,8 +97,10 @@ struct orderly_group {
     size_t count;
     struct orderly_group_member *members;
 };
+/* The group as its coordinator sees it; one that nobody has joined has state "none". Errors: UNSUPPORTED (the embedded broker), AUTH, TIMEOUT. */
 ORDERLY_CHECKED enum orderly_err orderly_admin_group(struct orderly_admin *, struct orderly_group **ret,
                                                      struct orderly_error *);
+/* NULL is fine. */
 ORDERLY_API void orderly_group_free(struct orderly_group *);
 
 /* Reads records of topics without a group, from an offset up to the ends found when it is made. */
