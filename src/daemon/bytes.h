@@ -49,5 +49,9 @@ size_t od_bytes_sequence(const void *data, size_t size);
 /* Unix milliseconds; and milliseconds of a clock that never goes back. */
 int64_t od_clock_wall_ms(void);
 int64_t od_clock_ms(void);
+static inline int64_t od_clock_soonest(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
 
 #endif

@@ -158,7 +158,7 @@ static enum orderly_err check_topics(struct daemon *daemon, struct orderly_error
     enum orderly_err err = orderly_admin_new(config, timeout_ms, &daemon->admin, error);
 
     if (err == ORDERLY_OK) {
-        err = od_topics_check(daemon->admin, config, daemon->options->create_topics, error);
+        err = od_topics_check(daemon->admin, daemon->options->create_topics, error);
     }
     if (err == ORDERLY_OK && daemon->options->exit_at_end) {
         err = od_at_end_init(&daemon->at_end, daemon->admin, error);

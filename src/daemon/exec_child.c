@@ -246,11 +246,6 @@ int od_exec_child_start(struct od_exec_common *common, struct orderly_record *re
 
 /* ---- Life --------------------------------------------------------------------------------------------- */
 
-static int64_t soonest(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
-}
-
 /* The record was cancelled, or may have been: sets the times of the signals. A later, nearer end wins. */
 static void look_at_cancel(const struct od_exec_common *common, struct od_exec_child *child, int64_t now_ms)
 {
@@ -264,11 +259,11 @@ static void look_at_cancel(const struct od_exec_common *common, struct od_exec_c
     }
     if (reason == ORDERLY_REASON_LOST) {
         child->term_ms = now_ms;
-        child->kill_ms = soonest(child->kill_ms, now_ms + common->options->lost_grace_ms);
+        child->kill_ms = od_clock_soonest(child->kill_ms, now_ms + common->options->lost_grace_ms);
     } else if (left_ms < INT64_MAX / 2) {
         left_ms = left_ms > 0 ? left_ms : 0;
-        child->term_ms = soonest(child->term_ms, now_ms + (left_ms > grace_ms ? left_ms - grace_ms : 0));
-        child->kill_ms = soonest(child->kill_ms, now_ms + left_ms);
+        child->term_ms = od_clock_soonest(child->term_ms, now_ms + (left_ms > grace_ms ? left_ms - grace_ms : 0));
+        child->kill_ms = od_clock_soonest(child->kill_ms, now_ms + left_ms);
     }
 }
 
@@ -322,8 +317,8 @@ int64_t od_exec_child_act(struct od_exec_common *common, struct od_exec_child *c
         if (!child->sent_term) {
             child->cause = OD_KILL_TIMEOUT;
         }
-        child->term_ms = soonest(child->term_ms, now_ms);
-        child->kill_ms = soonest(child->kill_ms, now_ms + common->options->kill_grace_ms);
+        child->term_ms = od_clock_soonest(child->term_ms, now_ms);
+        child->kill_ms = od_clock_soonest(child->kill_ms, now_ms + common->options->kill_grace_ms);
         child->deadline_ms = INT64_MAX;
     }
     if (now_ms >= child->term_ms && !child->sent_term) {
@@ -336,9 +331,9 @@ int64_t od_exec_child_act(struct od_exec_common *common, struct od_exec_child *c
         child->recheck_ms = INT64_MAX;
         signal_group(child, SIGKILL, OD_KILL_CANCEL);
     }
-    return soonest(
-        soonest(child->recheck_ms, child->deadline_ms),
-        soonest(child->sent_term ? INT64_MAX : child->term_ms, child->sent_kill ? INT64_MAX : child->kill_ms));
+    return od_clock_soonest(
+        od_clock_soonest(child->recheck_ms, child->deadline_ms),
+        od_clock_soonest(child->sent_term ? INT64_MAX : child->term_ms, child->sent_kill ? INT64_MAX : child->kill_ms));
 }
 
 void od_exec_child_kill(struct od_exec_child *child)

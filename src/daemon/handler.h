@@ -45,7 +45,7 @@ struct od_handler_options {
     struct od_words status;  /* http: CODE=OUTCOME, such as 409=ack, 5xx=retry */
     struct od_words headers; /* http: names of record headers that are passed on; * for all */
     int64_t backoff_first_ms, backoff_max_ms, backoff_factor; /* the retry policy; the factor in thousandths */
-    int64_t max_answer;      /* http: bytes of an answer that are read */
+    int64_t max_answer;                                       /* http: bytes of an answer that are read */
 };
 
 /* What a handler is doing, for the status page and the metrics. */

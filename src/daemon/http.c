@@ -39,11 +39,6 @@ static struct http *of(struct od_handler *handler)
     return (struct http *)(void *)handler; /* base is its first member */
 }
 
-static int64_t soonest(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
-}
-
 /* ---- The event thread --------------------------------------------------------------------------------- */
 
 static void unlink_request(struct http *http, struct od_http_request *request)
@@ -146,7 +141,7 @@ static void look_at_cancel(struct od_http_request *request, int64_t now_ms)
         left_ms = 0;
     }
     if (left_ms < INT64_MAX / 2) {
-        request->close_ms = soonest(request->close_ms, now_ms + left_ms);
+        request->close_ms = od_clock_soonest(request->close_ms, now_ms + left_ms);
     }
 }
 
@@ -179,10 +174,10 @@ static int64_t act(struct http *http, bool killing)
         if (killing || now_ms >= request->close_ms) {
             cut_short(http, request);
         } else {
-            next_ms = soonest(next_ms, soonest(request->close_ms, request->recheck_ms));
+            next_ms = od_clock_soonest(next_ms, od_clock_soonest(request->close_ms, request->recheck_ms));
         }
     }
-    return next_ms <= now_ms ? 0 : soonest(next_ms - now_ms, IDLE_MS);
+    return next_ms <= now_ms ? 0 : od_clock_soonest(next_ms - now_ms, IDLE_MS);
 }
 
 static void *event_thread(void *argument)

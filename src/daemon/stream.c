@@ -36,19 +36,13 @@ struct stream {
     size_t process_count;
     struct od_stream_deliveries deliveries;
     struct od_queue queue; /* shared with the workers */
-    bool unknown_said, killed_told;
+    bool unknown_said, killed_told, threaded;
     pthread_t thread;
-    bool threaded;
 };
 
 static struct stream *of(struct od_handler *handler)
 {
     return (struct stream *)(void *)handler; /* base is its first member */
-}
-
-static int64_t soonest(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
 }
 
 /* ---- Answers ------------------------------------------------------------------------------------------ */
@@ -235,7 +229,7 @@ static void schedule(struct od_stream_process *process, bool good)
         return;
     }
     process->backoff_ms =
-        process->backoff_ms <= 0 ? BACKOFF_FIRST_MS : soonest(process->backoff_ms * 2, BACKOFF_MAX_MS);
+        process->backoff_ms <= 0 ? BACKOFF_FIRST_MS : od_clock_soonest(process->backoff_ms * 2, BACKOFF_MAX_MS);
     process->start_ms = now_ms + process->backoff_ms;
 }
 
@@ -308,7 +302,7 @@ static int64_t start_processes(struct stream *stream, int64_t now_ms)
             }
         }
         if (process->state == OD_STREAM_WAITING) {
-            next_ms = soonest(next_ms, process->start_ms);
+            next_ms = od_clock_soonest(next_ms, process->start_ms);
         }
     }
     return next_ms;
@@ -364,8 +358,8 @@ static void end_processes(struct stream *stream, int64_t now_ms)
             continue;
         }
         process->terminate_ms = now_ms;
-        process->term_ms = soonest(process->term_ms, now_ms + (process->in_flight > 0 ? 0 : grace_ms / 2));
-        process->kill_ms = soonest(process->kill_ms, now_ms + (process->in_flight > 0 ? 0 : grace_ms));
+        process->term_ms = od_clock_soonest(process->term_ms, now_ms + (process->in_flight > 0 ? 0 : grace_ms / 2));
+        process->kill_ms = od_clock_soonest(process->kill_ms, now_ms + (process->in_flight > 0 ? 0 : grace_ms));
     }
     stream->killed_told = true;
 }
@@ -386,19 +380,19 @@ static int act(struct stream *stream)
     int64_t now_ms = od_clock_ms(), next_ms = INT64_MAX, queue_ms;
 
     for (struct od_stream_delivery *at = stream->deliveries.list; at != NULL; at = at->next) {
-        next_ms = soonest(next_ms, od_stream_delivery_act(&stream->common, at, now_ms));
+        next_ms = od_clock_soonest(next_ms, od_stream_delivery_act(&stream->common, at, now_ms));
     }
     for (size_t i = 0; i < stream->process_count; i++) {
-        next_ms = soonest(next_ms, od_stream_process_act(&stream->common, &stream->processes[i], now_ms));
+        next_ms = od_clock_soonest(next_ms, od_stream_process_act(&stream->common, &stream->processes[i], now_ms));
     }
     if (!stream->killed_told) {
-        next_ms = soonest(next_ms, start_processes(stream, now_ms));
+        next_ms = od_clock_soonest(next_ms, start_processes(stream, now_ms));
     }
     queue_ms = od_queue_check(&stream->queue, now_ms);
     if (roomy(stream) == NULL && queue_ms < now_ms + OD_STREAM_RECHECK_MS) {
         queue_ms = queue_ms == INT64_MAX ? queue_ms : now_ms + OD_STREAM_RECHECK_MS; /* nothing could be done with it */
     }
-    next_ms = soonest(next_ms, queue_ms);
+    next_ms = od_clock_soonest(next_ms, queue_ms);
     if (next_ms == INT64_MAX) {
         return -1;
     }

@@ -6,11 +6,6 @@
 
 #include "daemon/log.h"
 
-static int64_t soonest(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
-}
-
 static void watch_cancel(const struct od_stream_common *common, struct od_stream_delivery *delivery)
 {
     struct epoll_event event = {.events = EPOLLIN, .data = {.ptr = &delivery->cancel}};
@@ -127,7 +122,7 @@ static void tell(struct od_stream_common *common, struct od_stream_delivery *del
 static void close_process(struct od_stream_common *common, struct od_stream_process *process, int64_t now_ms,
                           int64_t left_ms)
 {
-    int64_t grace_ms = soonest(common->options->kill_grace_ms, left_ms);
+    int64_t grace_ms = od_clock_soonest(common->options->kill_grace_ms, left_ms);
     int64_t end_ms = left_ms < INT64_MAX / 2 ? now_ms + left_ms : INT64_MAX;
 
     if (!process->quiet) {
@@ -136,8 +131,8 @@ static void close_process(struct od_stream_common *common, struct od_stream_proc
         od_stream_process_flush(common, process);
     }
     if (end_ms < process->kill_ms) {
-        process->terminate_ms = soonest(process->terminate_ms, end_ms - grace_ms);
-        process->term_ms = soonest(process->term_ms, end_ms - grace_ms / 2);
+        process->terminate_ms = od_clock_soonest(process->terminate_ms, end_ms - grace_ms);
+        process->term_ms = od_clock_soonest(process->term_ms, end_ms - grace_ms / 2);
         process->kill_ms = end_ms;
     }
 }
@@ -153,7 +148,7 @@ static void look(struct od_stream_common *common, struct od_stream_delivery *del
     }
     if (reason == ORDERLY_REASON_LOST) {
         tell(common, delivery, reason);
-        delivery->kill_ms = soonest(delivery->kill_ms, now_ms + common->options->lost_grace_ms);
+        delivery->kill_ms = od_clock_soonest(delivery->kill_ms, now_ms + common->options->lost_grace_ms);
         return;
     }
     left_ms = left_ms > 0 ? left_ms : 0;
@@ -163,7 +158,7 @@ static void look(struct od_stream_common *common, struct od_stream_delivery *del
     } else {
         tell(common, delivery, reason);
         if (left_ms < INT64_MAX / 2) {
-            delivery->kill_ms = soonest(delivery->kill_ms, now_ms + left_ms);
+            delivery->kill_ms = od_clock_soonest(delivery->kill_ms, now_ms + left_ms);
         }
     }
 }
@@ -183,7 +178,7 @@ int64_t od_stream_delivery_act(struct od_stream_common *common, struct od_stream
         delivery->deadline_ms = INT64_MAX;
         delivery->timed_out = delivery->told == ORDERLY_REASON_NONE;
         tell(common, delivery, ORDERLY_REASON_TIMEOUT);
-        delivery->kill_ms = soonest(delivery->kill_ms, now_ms + common->options->kill_grace_ms);
+        delivery->kill_ms = od_clock_soonest(delivery->kill_ms, now_ms + common->options->kill_grace_ms);
     }
     if (now_ms >= delivery->kill_ms) {
         /* Nothing else makes sure that it does not run on beside its next run. */
@@ -193,7 +188,7 @@ int64_t od_stream_delivery_act(struct od_stream_common *common, struct od_stream
         delivery->kill_ms = INT64_MAX;
         delivery->recheck_ms = INT64_MAX;
     }
-    return soonest(soonest(delivery->recheck_ms, delivery->deadline_ms), delivery->kill_ms);
+    return od_clock_soonest(od_clock_soonest(delivery->recheck_ms, delivery->deadline_ms), delivery->kill_ms);
 }
 
 struct orderly_record *od_stream_delivery_end(struct od_stream_deliveries *deliveries, struct od_stream_common *common,

@@ -15,11 +15,6 @@
 
 enum { READ_SIZE = 65536, ERROR_LINE = 2048, READS_AT_END = 256 };
 
-static int64_t soonest(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
-}
-
 static void close_watch(struct od_stream_watch *watch)
 {
     if (watch->fd >= 0) {
@@ -233,8 +228,8 @@ bool od_stream_process_read(struct od_stream_common *common, struct od_stream_pr
     } else if (process->watch[OD_STREAM_OUT].fd < 0 && process->state != OD_STREAM_ENDING) {
         /* It will not say anything any more: it should be about to exit. */
         process->state = OD_STREAM_ENDING;
-        process->term_ms = soonest(process->term_ms, now_ms + common->options->kill_grace_ms / 2);
-        process->kill_ms = soonest(process->kill_ms, now_ms + common->options->kill_grace_ms);
+        process->term_ms = od_clock_soonest(process->term_ms, now_ms + common->options->kill_grace_ms / 2);
+        process->kill_ms = od_clock_soonest(process->kill_ms, now_ms + common->options->kill_grace_ms);
     }
     return more;
 }
@@ -282,8 +277,8 @@ void od_stream_process_fault(struct od_stream_common *common, struct od_stream_p
     process->fault = true;
     process->state = OD_STREAM_ENDING;
     snprintf(process->problem, sizeof process->problem, "%s", problem);
-    process->term_ms = soonest(process->term_ms, now_ms);
-    process->kill_ms = soonest(process->kill_ms, now_ms + common->options->kill_grace_ms);
+    process->term_ms = od_clock_soonest(process->term_ms, now_ms);
+    process->kill_ms = od_clock_soonest(process->kill_ms, now_ms + common->options->kill_grace_ms);
 }
 
 static void send_signal(struct od_stream_process *process, int number)
@@ -345,10 +340,10 @@ int64_t od_stream_process_act(struct od_stream_common *common, struct od_stream_
         process->sent_kill = true;
         send_signal(process, SIGKILL);
     }
-    next_ms = soonest(next_ms, process->state == OD_STREAM_GREETING ? process->greeted_by_ms : INT64_MAX);
-    next_ms = soonest(next_ms, process->sent_terminate ? INT64_MAX : process->terminate_ms);
-    next_ms = soonest(next_ms, process->sent_term ? INT64_MAX : process->term_ms);
-    return soonest(next_ms, process->sent_kill ? INT64_MAX : process->kill_ms);
+    next_ms = od_clock_soonest(next_ms, process->state == OD_STREAM_GREETING ? process->greeted_by_ms : INT64_MAX);
+    next_ms = od_clock_soonest(next_ms, process->sent_terminate ? INT64_MAX : process->terminate_ms);
+    next_ms = od_clock_soonest(next_ms, process->sent_term ? INT64_MAX : process->term_ms);
+    return od_clock_soonest(next_ms, process->sent_kill ? INT64_MAX : process->kill_ms);
 }
 
 /* ---- End ---------------------------------------------------------------------------------------------- */

@@ -49,8 +49,8 @@ struct od_stream_process {
     bool writing;                          /* epoll waits for room */
     size_t in_flight, max_in_flight;
     bool base64, quiet, said_bye, sent_terminate, sent_term, sent_kill, fault;
-    char problem[300];                      /* fault: what was wrong */
-    int64_t start_ms, backoff_ms;           /* waiting: when to start */
+    char problem[300];            /* fault: what was wrong */
+    int64_t start_ms, backoff_ms; /* waiting: when to start */
     int64_t started_ms;
     int64_t greeted_by_ms, heard_ms;        /* od_clock_ms */
     int64_t ping_ms, ping_number;           /* when the unanswered ping was sent; 0: none */

@@ -2,10 +2,9 @@
 #include "daemon/topics_check.h"
 
 #include <stdio.h>
-#include <stdlib.h>
+#include <string.h>
 
 #include "daemon/log.h"
-#include "daemon/setting.h"
 
 static bool can_create(const struct orderly_need *need)
 {
@@ -36,57 +35,45 @@ static enum orderly_err create_missing(struct orderly_admin *admin, const struct
     return err;
 }
 
-/* The command that creates what is missing, for copying. */
-static void say_how(const struct orderly_config *config)
+/* A source that does not exist: what it would need beside it is not worth a line. */
+static bool lacks_source(const struct orderly_needs *needs, const struct orderly_need *need)
 {
-    char *brokers = od_setting_text(config, "kafka.bootstrap.servers");
-    char *group = od_setting_text(config, "kafka.group.id");
-    char *topics = od_setting_text(config, "topics");
+    for (size_t i = 0; i < needs->count && need->kind != ORDERLY_NEED_SOURCE; i++) {
+        const struct orderly_need *source = &needs->list[i];
 
-    if (brokers != NULL && group != NULL && topics != NULL) {
-        od_say_error("daemon",
-                     "create them with:  orderly topics create --brokers %s --group %s --topic %s   (or start with "
-                     "--create-topics)",
-                     brokers, group, topics);
+        if (source->kind == ORDERLY_NEED_SOURCE && source->problem[0] != '\0' &&
+            strcmp(source->source, need->source) == 0) {
+            return true;
+        }
     }
-    free(brokers);
-    free(group);
-    free(topics);
+    return false;
 }
 
-static enum orderly_err refuse(const struct orderly_needs *needs, const struct orderly_config *config,
-                               struct orderly_error *error)
+/* The first thing that is wrong is the error; the others go to the log. */
+static enum orderly_err refuse(const struct orderly_needs *needs, struct orderly_error *error)
 {
     enum orderly_err err = ORDERLY_OK;
-    bool missing = false;
 
     for (size_t i = 0; i < needs->count; i++) {
         const struct orderly_need *need = &needs->list[i];
+        const char *problem =
+            need->problem[0] != '\0' ? need->problem : "it does not exist: start with --create-topics";
 
-        if (need->problem[0] == '\0' && (need->found.exists || need->kind == ORDERLY_NEED_SOURCE)) {
+        if ((need->problem[0] == '\0' && !can_create(need)) || lacks_source(needs, need)) {
             continue;
         }
-        if (need->problem[0] != '\0') {
-            od_say_error("daemon", "topic %s: %s", need->name, need->problem);
-        } else {
-            od_say_error("daemon", "topic %s does not exist", need->name);
-        }
-        missing = missing || can_create(need);
         if (err == ORDERLY_OK) {
             err = need->kind == ORDERLY_NEED_SOURCE ? ORDERLY_UNKNOWN_TOPIC : ORDERLY_CONFIG;
             error->code = err;
-            snprintf(error->text, sizeof error->text, "topic %.200s: %.250s", need->name,
-                     need->problem[0] != '\0' ? need->problem : "it does not exist");
+            snprintf(error->text, sizeof error->text, "%s", problem);
+        } else {
+            od_say_error("daemon", "%s", problem);
         }
-    }
-    if (missing) {
-        say_how(config);
     }
     return err;
 }
 
-enum orderly_err od_topics_check(struct orderly_admin *admin, const struct orderly_config *config, bool create,
-                                 struct orderly_error *error)
+enum orderly_err od_topics_check(struct orderly_admin *admin, bool create, struct orderly_error *error)
 {
     struct orderly_needs *needs = NULL;
     enum orderly_err err = orderly_admin_needs(admin, &needs, error);
@@ -100,7 +87,7 @@ enum orderly_err od_topics_check(struct orderly_admin *admin, const struct order
         }
     }
     if (err == ORDERLY_OK) {
-        err = refuse(needs, config, error);
+        err = refuse(needs, error);
     }
     orderly_needs_free(needs);
     return err;

@@ -8,10 +8,9 @@
 #include "orderly/orderly.h"
 
 /*
- * Looks, with `create` creates the missing retry and dead-letter topics, and logs what is wrong. Errors: KAFKA, TIMEOUT (no
- * broker), CONFIG and UNKNOWN_TOPIC (something is wrong; all of it is on the log), AUTH.
+ * Looks, with `create` creates the missing retry and dead-letter topics; the first thing that is wrong is the error, others
+ * go to the log. Errors: KAFKA, TIMEOUT (no broker), CONFIG and UNKNOWN_TOPIC (something is wrong), AUTH.
  */
-enum orderly_err od_topics_check(struct orderly_admin *, const struct orderly_config *, bool create,
-                                 struct orderly_error *);
+enum orderly_err od_topics_check(struct orderly_admin *, bool create, struct orderly_error *);
 
 #endif
