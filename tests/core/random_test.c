@@ -14,285 +14,14 @@
 
 #include "base/assert.h"
 #include "base/config.h"
-#include "base/random.h"
-#include "base/vec.h"
-#include "core/core.h"
-#include "core/offset_map.h"
-
-enum { STAYS = 5, WALL = 1000000000 };
-
-enum tag_state { TAG_HELD, TAG_OUT, TAG_LET_GO, TAG_GONE };
-enum fate { FATE_WAITS, FATE_RUNS, FATE_COPIES, FATE_CUT, FATE_DONE };
-
-struct item { /* one offset of one stay */
-    int64_t offset, due;
-    uint64_t record, tag, lane;
-    enum fate fate;
-    uint32_t stay, size;
-    bool relief;
-};
-
-struct stay {
-    uint32_t id;
-    bool live, ready, ending, closed;
-    int64_t next, floor; /* next offset to give; where the window began */
-    uint32_t credit;
-    int64_t credit_bytes;
-    uint64_t commit; /* in flight; 0 none */
-    enum od_topic_kind kind;
-};
-
-struct world {
-    struct od_random random;
-    struct od_settings settings;
-    struct od_core_config config;
-    struct od_core *core;
-    struct od_effects effects;
-    int64_t now;
-    OD_VEC(struct stay) stays;
-    OD_VEC(struct item) items;
-    OD_VEC(uint8_t) tags; /* by tag: enum tag_state */
-    OD_VEC(uint64_t) copies, rereads, callbacks, late;
-    OD_VEC(uint32_t) revoking;
-    bool revoke_open, closing, leaving, closed, gate;
-    uint64_t want, running;
-    uint32_t last_id;
-    uint64_t runs, done;
-};
-
-static uint64_t current_seed;
-
-#define check(w, expression) ((expression) ? (void)0 : broken(__LINE__, #expression, (w)->now))
-
-static _Noreturn void broken(int line, const char *what, int64_t now)
-{
-    fprintf(stderr, "seed %llu, line %d: not true at %lld ms: %s\n", (unsigned long long)current_seed, line,
-            (long long)now, what);
-    abort();
-}
+#include "random_model.h"
 
 /* In place of the weak one: says which seed. */
 void od_panic(const char *file, int line, const char *expression)
 {
-    fprintf(stderr, "seed %llu: %s:%d: assertion failed: %s\n", (unsigned long long)current_seed, file, line,
-            expression);
+    fprintf(stderr, "seed %llu: %s:%d: assertion failed: %s\n", (unsigned long long)model_seed, file, line, expression);
     abort();
 }
-
-static struct stay *stay_of(struct world *w, uint32_t id)
-{
-    for (size_t i = w->stays.count; i-- > 0;) {
-        if (w->stays.items[i].id == id) {
-            return &w->stays.items[i];
-        }
-    }
-    return NULL;
-}
-
-static struct item *by_tag(struct world *w, uint64_t tag)
-{
-    for (size_t i = w->items.count; i-- > 0;) {
-        if (w->items.items[i].tag == tag) {
-            return &w->items.items[i];
-        }
-    }
-    return NULL;
-}
-
-static struct item *by_record(struct world *w, uint64_t record)
-{
-    for (size_t i = w->items.count; i-- > 0;) {
-        if (w->items.items[i].record == record) {
-            return &w->items.items[i];
-        }
-    }
-    return NULL;
-}
-
-/* ---- effects ---- */
-
-static void saw_run(struct world *w, const struct od_effect *effect)
-{
-    for (size_t i = 0; i < effect->run.count; i++) {
-        const struct od_run *run = &w->effects.runs[effect->run.first + i];
-        struct item *item = by_tag(w, run->tag);
-        struct stay *stay = stay_of(w, run->id);
-        check(w, item && w->tags.items[run->tag] == TAG_HELD);
-        check(w, stay && stay->ready && !stay->ending && !w->closing);
-        check(w, item->fate == FATE_WAITS && item->due <= w->now);
-        for (size_t k = 0; run->lane && !w->config.poll_face && k < w->items.count; k++) {
-            const struct item *other = &w->items.items[k];
-            bool same_job = k + 1 > 0 && other->fate == FATE_RUNS && other->lane == run->lane && other->stay == run->id;
-            for (size_t j = 0; same_job && j < i; j++) {
-                same_job = w->effects.runs[effect->run.first + j].record != other->record;
-            }
-            check(w, !same_job || other->tag == item->tag);
-        }
-        if (w->config.poll_face) {
-            check(w, w->want > 0);
-            check(w, i == 0 || by_tag(w, w->effects.runs[effect->run.first + i - 1].tag)->offset < item->offset);
-            w->want--;
-        }
-        item->fate = FATE_RUNS;
-        item->record = run->record;
-        item->lane = run->lane;
-        w->running++;
-        w->runs++;
-    }
-    check(w, w->config.poll_face || w->running <= (uint64_t)w->settings.concurrency);
-}
-
-static void saw_commit(struct world *w, const struct od_effect *effect)
-{
-    struct stay *stay = stay_of(w, effect->id);
-    struct od_offset_map map;
-    check(w, stay && stay->live && !stay->commit);
-    stay->commit = effect->commit.sequence;
-    check(w,
-          od_offset_map_decode(&map, effect->commit.text, effect->commit.text_size, effect->offset, 0) == ORDERLY_OK);
-    check(w, map.refusal == OD_MAP_ACCEPTED || map.refusal == OD_MAP_EMPTY);
-    check(w, effect->commit.text_size <= (size_t)w->settings.limit_offset_map);
-    for (size_t i = 0; i < w->items.count; i++) {
-        const struct item *item = &w->items.items[i];
-        if (item->stay == stay->id && item->offset >= stay->floor && item->fate != FATE_DONE) {
-            check(w, effect->offset <= item->offset);
-            check(w, !od_offset_map_done(&map, item->offset, 1));
-        }
-    }
-    od_offset_map_fini(&map);
-}
-
-/* What runs of a stay is given up: its outcomes will be late. */
-static void cut(struct world *w, uint32_t id)
-{
-    for (size_t i = 0; i < w->items.count; i++) {
-        struct item *item = &w->items.items[i];
-        if (item->stay == id && item->fate == FATE_RUNS) {
-            check(w, od_vec_push(&w->late, item->record));
-            item->fate = FATE_CUT;
-            w->running--;
-        }
-    }
-}
-
-static void close_stay(struct world *w, uint32_t id)
-{
-    struct stay *stay = stay_of(w, id);
-    check(w, stay && stay->live);
-    cut(w, id);
-    stay->live = false;
-    stay->closed = true;
-    for (size_t i = 0; i < w->items.count; i++) {
-        struct item *item = &w->items.items[i];
-        if (item->stay != id) {
-            continue;
-        }
-        check(w, w->tags.items[item->tag] != TAG_HELD);
-        item->fate = FATE_DONE;
-    }
-}
-
-static void drop(struct world *w, uint64_t tag, enum tag_state to)
-{
-    check(w, tag > 0 && tag < w->tags.count && w->tags.items[tag] == TAG_HELD);
-    w->tags.items[tag] = (uint8_t)to;
-}
-
-static void saw(struct world *w, const struct od_effect *effect)
-{
-    struct stay *stay = effect->id ? stay_of(w, effect->id) : NULL;
-    switch (effect->type) {
-    case OD_EFFECT_FETCH:
-        check(w, stay && stay->live);
-        stay->credit = effect->fetch.records;
-        stay->credit_bytes = effect->fetch.bytes;
-        break;
-    case OD_EFFECT_REREAD:
-        check(w, od_vec_push(&w->rereads, effect->record));
-        for (size_t i = 0; i < w->items.count; i++) {
-            if (w->items.items[i].stay == effect->id && w->items.items[i].offset == effect->offset) {
-                check(w, w->tags.items[w->items.items[i].tag] == TAG_LET_GO);
-                w->items.items[i].record = effect->record;
-            }
-        }
-        break;
-    case OD_EFFECT_RUN:
-        saw_run(w, effect);
-        break;
-    case OD_EFFECT_COPY: {
-        struct item *item = by_tag(w, effect->tag);
-        check(w, item && w->tags.items[effect->tag] == TAG_HELD);
-        check(w, item->fate == FATE_COPIES || effect->copy.kind == OD_COPY_RELIEF);
-        item->fate = FATE_COPIES;
-        item->relief = effect->copy.kind == OD_COPY_RELIEF;
-        item->record = effect->record;
-        check(w, od_vec_push(&w->copies, effect->record));
-        break;
-    }
-    case OD_EFFECT_COMMIT:
-        saw_commit(w, effect);
-        break;
-    case OD_EFFECT_FORGET:
-        drop(w, effect->tag, TAG_GONE);
-        break;
-    case OD_EFFECT_LET_GO:
-        drop(w, effect->tag, TAG_LET_GO);
-        break;
-    case OD_EFFECT_CALLBACK:
-        check(w, od_vec_push(&w->callbacks, effect->ids.sequence));
-        break;
-    case OD_EFFECT_SEEK:
-        check(w, stay && stay->live);
-        stay->next = stay->floor = effect->offset;
-        stay->credit = 0;
-        break;
-    case OD_EFFECT_ANSWER_REVOKE:
-        check(w, w->revoke_open);
-        w->revoke_open = false;
-        break;
-    case OD_EFFECT_CLOSED_ASSIGNMENT:
-        close_stay(w, effect->id);
-        break;
-    case OD_EFFECT_LEAVE:
-        w->leaving = true;
-        break;
-    case OD_EFFECT_CLOSED:
-        w->closed = true;
-        break;
-    case OD_EFFECT_CANCEL:
-        check(w, w->tags.items[effect->tag] == TAG_HELD);
-        break;
-    case OD_EFFECT_ANSWER_LOST:
-    case OD_EFFECT_POSITION:
-    case OD_EFFECT_WAITING:
-    case OD_EFFECT_COMMIT_DONE:
-    case OD_EFFECT_QUIT:
-        break;
-    case OD_EFFECT_TELL:
-        if (effect->tell.tell == OD_TELL_DRAIN_CUT) {
-            cut(w, effect->id);
-        }
-        break;
-    }
-}
-
-static void step(struct world *w, struct od_event *event)
-{
-    struct od_core_totals totals;
-    event->now_ms = w->now;
-    event->wall_ms = w->now + WALL;
-    check(w, od_core_step(w->core, event, &w->effects) == ORDERLY_OK);
-    for (size_t i = 0; i < w->effects.count; i++) {
-        saw(w, &w->effects.list[i]);
-    }
-    check(w, od_core_deadline(w->core) > w->now);
-    od_core_totals(w->core, &totals);
-    check(w, od_core_counters(w->core)->early == 0);
-    int64_t most = w->settings.memory_records + 40000 * (STAYS + 1);
-    check(w, (int64_t)(totals.bytes_held + totals.bytes_copying) <= most);
-}
-
-/* ---- events ---- */
 
 static uint64_t below(struct world *w, uint64_t bound)
 {
@@ -318,7 +47,7 @@ static void assign(struct world *w)
     for (size_t i = 0; i < w->stays.count; i++) {
         live += w->stays.items[i].live;
     }
-    if (live >= STAYS) {
+    if (live >= MODEL_STAYS) {
         return;
     }
     struct stay stay = {.id = ++w->last_id,
@@ -328,7 +57,7 @@ static void assign(struct world *w)
     struct od_assign one = {stay.id, (uint32_t)below(w, 2), (int32_t)stay.id, stay.kind};
     check(w, od_vec_push(&w->stays, stay));
     struct od_event event = {.type = OD_EVENT_ASSIGNED, .assigned = {&one, 1}};
-    step(w, &event);
+    model_step(w, &event);
 }
 
 static void ready(struct world *w, struct stay *stay)
@@ -337,7 +66,7 @@ static void ready(struct world *w, struct stay *stay)
     stay->floor = stay->next;
     struct od_event event = {.type = OD_EVENT_READY,
                              .ready = {.id = stay->id, .position = stay->next, .resolved = below(w, 2)}};
-    step(w, &event);
+    model_step(w, &event);
 }
 
 static void fetch(struct world *w, struct stay *stay)
@@ -361,7 +90,7 @@ static void fetch(struct world *w, struct stay *stay)
                                          .size_bytes = size,
                                          .has_key = below(w, 4) > 0,
                                          .key_hash = below(w, 6),
-                                         .due_ms = wait ? w->now + wait + WALL : 0,
+                                         .due_ms = wait ? w->now + wait + MODEL_WALL : 0,
                                          .delay_ms = wait,
                                          .attempts = wait ? 1 : 0};
         bytes += size;
@@ -371,7 +100,7 @@ static void fetch(struct world *w, struct stay *stay)
     struct od_event event = {.type = OD_EVENT_FETCHED,
                              .fetched = {stay->id, list, took, stay->next + (int64_t)below(w, 2), true}};
     stay->next = event.fetched.next_offset;
-    step(w, &event);
+    model_step(w, &event);
 }
 
 static enum orderly_outcome outcome(struct world *w)
@@ -383,7 +112,7 @@ static enum orderly_outcome outcome(struct world *w)
 
 static void judge(struct world *w, struct item *item, const struct od_settled *settled)
 {
-    const struct stay *stay = stay_of(w, item->stay);
+    const struct stay *stay = model_stay_of(w, item->stay);
     w->running--;
     item->fate = FATE_WAITS;
     if (item->offset < stay->floor || settled->not_run) {
@@ -424,7 +153,7 @@ static void settle(struct world *w)
         count = 31;
     }
     struct od_event event = {.type = OD_EVENT_SETTLED, .settled = {list, count}};
-    step(w, &event);
+    model_step(w, &event);
 }
 
 static void copied(struct world *w)
@@ -435,7 +164,7 @@ static void copied(struct world *w)
     size_t at = below(w, w->copies.count);
     uint64_t record = w->copies.items[at];
     od_vec_remove_swap(&w->copies, at);
-    struct item *item = by_record(w, record);
+    struct item *item = model_by_record(w, record);
     struct od_event event = {.type = OD_EVENT_COPIED,
                              .copied = {record, below(w, 3) ? OD_COPY_OK : (enum od_copy_result)below(w, 4)}};
     if (event.copied.result == OD_COPY_OK && item && item->fate == FATE_COPIES) {
@@ -445,10 +174,10 @@ static void copied(struct world *w)
     if (event.copied.result >= OD_COPY_TOO_LARGE && item && item->fate == FATE_COPIES && item->relief) {
         item->fate = FATE_WAITS; /* a favour that was not granted */
     }
-    step(w, &event);
+    model_step(w, &event);
     if (item && item->fate == FATE_COPIES && event.copied.result >= OD_COPY_TOO_LARGE && below(w, 4) == 0) {
         struct od_event reset = {.type = OD_EVENT_RESET_GUARD};
-        step(w, &reset);
+        model_step(w, &reset);
     }
 }
 
@@ -458,7 +187,7 @@ static void reread(struct world *w)
         return;
     }
     uint64_t record = od_vec_pop(&w->rereads);
-    struct item *item = by_record(w, record);
+    struct item *item = model_by_record(w, record);
     uint8_t held = TAG_HELD;
     struct od_event event = {
         .type = OD_EVENT_REREAD,
@@ -470,7 +199,7 @@ static void reread(struct world *w)
             item->tag = event.reread.tag;
         }
     }
-    step(w, &event);
+    model_step(w, &event);
 }
 
 static void committed(struct world *w, bool well)
@@ -483,14 +212,14 @@ static void committed(struct world *w, bool well)
                 event.committed.result = below(w, 2) ? OD_COMMIT_AGAIN : OD_COMMIT_REFUSED;
             }
             stay->commit = 0;
-            step(w, &event);
+            model_step(w, &event);
         }
     }
 }
 
 static void end_some(struct world *w, bool revoke)
 {
-    uint32_t ids[STAYS];
+    uint32_t ids[MODEL_STAYS];
     size_t count = 0;
     if (revoke && w->revoke_open) {
         return;
@@ -523,9 +252,9 @@ static void end_some(struct world *w, bool revoke)
         }
     }
     for (size_t k = 0; !revoke && k < count; k++) {
-        cut(w, ids[k]);
+        model_cut(w, ids[k]);
     }
-    step(w, &event);
+    model_step(w, &event);
     if (w->revoke_open && w->revoking.count == 0) {
         w->revoke_open = false; /* all of it was lost: no answer comes */
     }
@@ -566,7 +295,7 @@ static void some_event(struct world *w)
     default:
         break;
     }
-    step(w, &event);
+    model_step(w, &event);
 }
 
 static void turn(struct world *w)
@@ -578,11 +307,11 @@ static void turn(struct world *w)
     case 0:
         w->now += (int64_t)below(w, 500);
         w->now = at < w->now ? at : w->now;
-        step(w, &event);
+        model_step(w, &event);
         break;
     case 1:
         w->now = at < w->now + 30000 ? at : w->now;
-        step(w, &event);
+        model_step(w, &event);
         break;
     case 2:
         assign(w);
@@ -610,7 +339,7 @@ static void turn(struct world *w)
             event.type = OD_EVENT_CALLBACK_DONE;
             event.callback.sequence = w->callbacks.items[0];
             memmove(w->callbacks.items, w->callbacks.items + 1, --w->callbacks.count * sizeof(uint64_t));
-            step(w, &event);
+            model_step(w, &event);
         }
         break;
     case 10:
@@ -625,7 +354,7 @@ static void turn(struct world *w)
         if (w->config.poll_face) {
             event.type = OD_EVENT_WANT;
             event.number.n = w->want = below(w, 50);
-            step(w, &event);
+            model_step(w, &event);
         }
         break;
     default:
@@ -638,26 +367,26 @@ static void turn(struct world *w)
 static void finish(struct world *w)
 {
     struct od_event event = {.type = OD_EVENT_CONFIRMED};
-    step(w, &event);
+    model_step(w, &event);
     w->closing = true;
     event = (struct od_event){.type = OD_EVENT_CLOSE, .close = {w->now + 100000}};
-    step(w, &event);
+    model_step(w, &event);
     for (unsigned turns = 0; !w->closed; turns++) {
         check(w, turns < 3000);
         event = (struct od_event){.type = OD_EVENT_TICK};
         int64_t at = od_core_deadline(w->core);
         w->now = at == INT64_MAX ? w->now + 1 : at;
-        step(w, &event);
+        model_step(w, &event);
         settle(w);
         copied(w);
         committed(w, true);
         while (w->callbacks.count) {
             event = (struct od_event){.type = OD_EVENT_CALLBACK_DONE, .callback = {od_vec_pop(&w->callbacks)}};
-            step(w, &event);
+            model_step(w, &event);
         }
         if (w->leaving) {
             event = (struct od_event){.type = OD_EVENT_LEFT};
-            step(w, &event);
+            model_step(w, &event);
         }
     }
     while (w->rereads.count) {
@@ -755,7 +484,7 @@ static void random_events_break_no_rule(void **state)
     uint64_t first = from ? strtoull(from, NULL, 10) : 1;
     uint64_t seeds = count ? strtoull(count, NULL, 10) : from ? 1 : 400;
     for (uint64_t seed = first; seed < first + seeds; seed++) {
-        current_seed = seed;
+        model_seed = seed;
         one_seed(seed);
     }
 }

@@ -2,331 +2,12 @@
 #include "script.h"
 
 #include <inttypes.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/config.h"
-#include "base/vec.h"
-#include "core/core.h"
-#include "core/offset_map.h"
 #include "orderly/orderly.h"
-
-enum { ARGS = 64, WALL = 1000000000 };
-
-struct known {
-    uint64_t record, tag;
-    uint32_t id;
-    int64_t offset;
-};
-
-struct script {
-    const char *name;
-    int line;
-    struct orderly_config *config;
-    struct od_settings settings;
-    struct od_core_config core_config;
-    struct od_core *core;
-    struct od_effects effects;
-    bool show_fetch;
-    int64_t now;
-    uint64_t last_tag, last_callback;
-    OD_VEC(struct known) known;
-    struct {
-        uint32_t id;
-        uint64_t sequence;
-        char text[8192];
-        size_t size;
-        int64_t offset;
-    } commits[16];
-    size_t commit_count;
-    char *out;
-    size_t out_size, out_room;
-};
-
-static _Noreturn void fail(const struct script *s, const char *what, const char *word)
-{
-    fprintf(stderr, "%s:%d: %s: %s\n", s->name, s->line, what, word ? word : "");
-    abort();
-}
-
-__attribute__((format(printf, 2, 3))) static void put(struct script *s, const char *format, ...)
-{
-    char text[16384];
-    va_list list;
-    va_start(list, format);
-    int length = vsnprintf(text, sizeof text, format, list);
-    va_end(list);
-    size_t size = (size_t)length;
-    if (s->out_size + size + 1 > s->out_room) {
-        s->out_room = (s->out_size + size + 1) * 2;
-        s->out = realloc(s->out, s->out_room);
-    }
-    memcpy(s->out + s->out_size, text, size + 1);
-    s->out_size += size;
-}
-
-/* ---- names ---- */
-
-static struct known *known_tag(struct script *s, uint64_t tag)
-{
-    for (size_t i = 0; i < s->known.count; i++) {
-        if (s->known.items[i].tag == tag) {
-            return &s->known.items[i];
-        }
-    }
-    return NULL;
-}
-
-static const char *name_of(struct script *s, uint64_t record, uint64_t tag)
-{
-    static char names[4][64];
-    static unsigned next;
-    char *name = names[next++ % 4];
-    for (size_t i = s->known.count; i-- > 0;) {
-        const struct known *known = &s->known.items[i];
-        if ((tag && known->tag == tag) || (record && known->record == record)) {
-            snprintf(name, sizeof names[0], "%u@%" PRId64, known->id, known->offset);
-            return name;
-        }
-    }
-    return "?";
-}
-
-static struct known *find(struct script *s, const char *word)
-{
-    unsigned id = 0;
-    int64_t offset = 0;
-    if (sscanf(word, "%u@%" SCNd64, &id, &offset) != 2) {
-        fail(s, "not a record", word);
-    }
-    for (size_t i = s->known.count; i-- > 0;) {
-        if (s->known.items[i].id == id && s->known.items[i].offset == offset) {
-            return &s->known.items[i];
-        }
-    }
-    fail(s, "no such record", word);
-}
-
-static int commit_of(struct script *s, uint32_t id)
-{
-    for (size_t i = 0; i < s->commit_count; i++) {
-        if (s->commits[i].id == id) {
-            return (int)i;
-        }
-    }
-    return -1;
-}
-
-/* ---- effects as text ---- */
-
-static const char *const reasons[] = {"none", "revoked", "lost", "closing", "timeout", "seek"};
-static const char *const waitings[] = {"none", "revoke", "leave", "lost"};
-static const char *const tells[] = {"entered",        "left",   "gate_forced", "drain_cut",      "late",
-                                    "dead_letter",    "retry",  "map_refused", "map_cap_halved", "skipped",
-                                    "duplicate_copy", "relief", "record_lost", "clamped"};
-
-static void put_ids(struct script *s, const char *verb, const struct od_effect *effect)
-{
-    put(s, "%s", verb);
-    for (size_t i = 0; i < effect->ids.count; i++) {
-        put(s, " %u", s->effects.ids[effect->ids.first + i]);
-    }
-    put(s, "\n");
-}
-
-static void put_run(struct script *s, const struct od_effect *effect)
-{
-    put(s, "run");
-    for (size_t i = 0; i < effect->run.count; i++) {
-        const struct od_run *run = &s->effects.runs[effect->run.first + i];
-        struct known *known = known_tag(s, run->tag);
-        if (!known) {
-            fail(s, "run of a tag that was never given", "");
-        }
-        known->record = run->record;
-        put(s, " %s", name_of(s, run->record, run->tag));
-        if (run->attempt != 1) {
-            put(s, "#%u", run->attempt);
-        }
-    }
-    put(s, "\n");
-}
-
-static void put_map(struct script *s, const char *text, size_t size, int64_t base)
-{
-    struct od_offset_map map;
-    for (uint64_t hash = 0; hash < 3; hash++) {
-        if (od_offset_map_decode(&map, text, size, base, hash) != ORDERLY_OK) {
-            abort();
-        }
-        if (map.refusal <= OD_MAP_EMPTY || hash == 2) {
-            break;
-        }
-        od_offset_map_fini(&map);
-    }
-    put(s, " done={");
-    for (size_t i = 0; i < map.runs.count; i++) {
-        const struct od_map_run *run = &map.runs.items[i];
-        put(s, run->count == 1 ? "%s%" PRId64 : "%s%" PRId64 "..%" PRId64, i ? " " : "", run->first,
-            run->first + run->count - 1);
-    }
-    put(s, "}");
-    for (size_t i = 0; i < map.attempts.count; i++) {
-        put(s, "%s%" PRId64 "#%u", i ? " " : " attempts=", map.attempts.items[i].offset,
-            map.attempts.items[i].attempts);
-    }
-    od_offset_map_fini(&map);
-}
-
-static void put_commit(struct script *s, const struct od_effect *effect)
-{
-    int at = commit_of(s, effect->id);
-    if (at < 0) {
-        at = (int)s->commit_count++;
-    }
-    s->commits[at].id = effect->id;
-    s->commits[at].sequence = effect->commit.sequence;
-    s->commits[at].offset = effect->offset;
-    s->commits[at].size = effect->commit.text_size;
-    memcpy(s->commits[at].text, effect->commit.text, effect->commit.text_size);
-    put(s, "commit %u offset=%" PRId64, effect->id, effect->offset);
-    if (effect->commit.text_size) {
-        put_map(s, effect->commit.text, effect->commit.text_size, effect->offset);
-    }
-    put(s, "\n");
-}
-
-static void put_copy(struct script *s, const struct od_effect *effect)
-{
-    static const char *const kinds[] = {"retry", "dead_letter", "relief"};
-    static const char *const forms[] = {"", " no_error_text", " reference"};
-    struct known *known = known_tag(s, effect->tag);
-    known->record = effect->record;
-    put(s, "copy %s %s%s attempts=%u", name_of(s, 0, effect->tag), kinds[effect->copy.kind], forms[effect->copy.form],
-        effect->copy.attempts);
-    if (effect->copy.due_ms) {
-        put(s, " due=%" PRId64 " delay=%" PRId64, effect->copy.due_ms - WALL, effect->copy.delay_ms);
-    }
-    put(s, "\n");
-}
-
-static void put_tell(struct script *s, const struct od_effect *effect)
-{
-    put(s, "tell %s", tells[effect->tell.tell]);
-    if (effect->tell.tell <= OD_TELL_STATE_LEFT) {
-        put(s, " %s", od_named_state_word(effect->tell.state));
-    }
-    put(s, " %u", effect->id);
-    if (effect->offset >= 0) {
-        put(s, "@%" PRId64, effect->offset);
-    }
-    if (effect->tell.a || effect->tell.b) {
-        put(s, effect->tell.b ? " %" PRId64 " %" PRId64 : " %" PRId64, effect->tell.a, effect->tell.b);
-    }
-    put(s, "\n");
-}
-
-static void put_effect(struct script *s, const struct od_effect *effect)
-{
-    static const char *const callbacks[] = {"callback assigned", "callback revoked", "callback lost"};
-    switch (effect->type) {
-    case OD_EFFECT_FETCH:
-        put(s, "fetch %u records=%u bytes=%" PRId64 "\n", effect->id, effect->fetch.records, effect->fetch.bytes);
-        break;
-    case OD_EFFECT_REREAD: {
-        char word[64];
-        snprintf(word, sizeof word, "%u@%" PRId64, effect->id, effect->offset);
-        find(s, word)->record = effect->record;
-        put(s, "reread %s\n", word);
-        break;
-    }
-    case OD_EFFECT_RUN:
-        put_run(s, effect);
-        break;
-    case OD_EFFECT_CANCEL:
-        put(s, "cancel %s %s left=%" PRId64 "\n", name_of(s, effect->record, effect->tag),
-            reasons[effect->cancel.reason], effect->cancel.left_ms);
-        break;
-    case OD_EFFECT_COPY:
-        put_copy(s, effect);
-        break;
-    case OD_EFFECT_COMMIT:
-        put_commit(s, effect);
-        break;
-    case OD_EFFECT_ANSWER_REVOKE:
-        put_ids(s, "answer_revoke", effect);
-        break;
-    case OD_EFFECT_ANSWER_LOST:
-        put_ids(s, "answer_lost", effect);
-        break;
-    case OD_EFFECT_CALLBACK:
-        s->last_callback = effect->ids.sequence;
-        put_ids(s, callbacks[effect->ids.callback], effect);
-        break;
-    case OD_EFFECT_POSITION:
-        put(s, "position %u %" PRId64 "\n", effect->id, effect->offset);
-        break;
-    case OD_EFFECT_WAITING:
-        put(s, "waiting %s left=%" PRId64 "\n", waitings[effect->waiting.waiting], effect->waiting.left_ms);
-        break;
-    case OD_EFFECT_SEEK:
-        put(s, "seek %u %" PRId64 "\n", effect->id, effect->offset);
-        break;
-    case OD_EFFECT_FORGET:
-        put(s, "forget %s\n", name_of(s, 0, effect->tag));
-        break;
-    case OD_EFFECT_LET_GO:
-        put(s, "let_go %s\n", name_of(s, 0, effect->tag));
-        break;
-    case OD_EFFECT_COMMIT_DONE:
-        put(s, "commit_done %" PRIu64 " %d\n", effect->done.token, (int)effect->done.error);
-        break;
-    case OD_EFFECT_CLOSED_ASSIGNMENT:
-        put(s, "closed_assignment %u\n", effect->id);
-        break;
-    case OD_EFFECT_QUIT:
-        put(s, "quit %u %s left=%" PRId64 "\n", effect->id, reasons[effect->cancel.reason], effect->cancel.left_ms);
-        break;
-    case OD_EFFECT_LEAVE:
-        put(s, "leave\n");
-        break;
-    case OD_EFFECT_CLOSED:
-        put(s, "closed %d\n", (int)effect->done.error);
-        break;
-    case OD_EFFECT_TELL:
-        put_tell(s, effect);
-        break;
-    }
-}
-
-/* Effects of the last step; `at` >= 0: with the time in the margin. Neighbouring FORGETs make one line. */
-static void put_effects(struct script *s, int64_t at)
-{
-    for (size_t i = 0; i < s->effects.count; i++) {
-        const struct od_effect *effect = &s->effects.list[i];
-        if (effect->type == OD_EFFECT_FETCH && !s->show_fetch) {
-            continue;
-        }
-        char margin[32] = "       ";
-        if (at >= 0) {
-            snprintf(margin, sizeof margin, "@%-6" PRId64, at);
-        }
-        put(s, "%s", margin);
-        if (effect->type != OD_EFFECT_FORGET) {
-            put_effect(s, effect);
-            continue;
-        }
-        put(s, "forget %s", name_of(s, 0, effect->tag));
-        while (i + 1 < s->effects.count && s->effects.list[i + 1].type == OD_EFFECT_FORGET) {
-            put(s, " %s", name_of(s, 0, s->effects.list[++i].tag));
-        }
-        put(s, "\n");
-    }
-}
-
-/* ---- events ---- */
+#include "script_inside.h"
 
 static const char *option(char **args, const char *name)
 {
@@ -371,10 +52,10 @@ static void step(struct script *s, struct od_event *event)
     event->now_ms = s->now;
     event->wall_ms = s->now + WALL;
     if (od_core_step(s->core, event, &s->effects) != ORDERLY_OK) {
-        fail(s, "step failed", "");
+        script_fail(s, "step failed", "");
     }
     if (od_core_deadline(s->core) <= s->now) {
-        put(s, "       STANDS STILL: the deadline has passed already\n");
+        script_put(s, "       STANDS STILL: the deadline has passed already\n");
     }
 }
 
@@ -387,7 +68,7 @@ static void on_assigned(struct script *s, struct od_event *event, char **args)
         int partition = 0;
         char kind = 0;
         if (sscanf(*args, "%u:%u/%d%c", &id, &topic, &partition, &kind) < 3) {
-            fail(s, "assigned ID:TOPIC/PARTITION[r]", *args);
+            script_fail(s, "assigned ID:TOPIC/PARTITION[r]", *args);
         }
         list[count++] = (struct od_assign){id, topic, partition, kind == 'r' ? OD_TOPIC_RETRY : OD_TOPIC_SOURCE};
     }
@@ -403,9 +84,9 @@ static void on_ready(struct script *s, struct od_event *event, char **args)
                                      .topic_id_hash = (uint64_t)number(args, "topic_id", 0)};
     const char *map = option(args, "map");
     if (map && *map >= '0' && *map <= '9') {
-        int at = commit_of(s, (uint32_t)strtoul(map, NULL, 10));
+        int at = script_commit_of(s, (uint32_t)strtoul(map, NULL, 10));
         if (at < 0) {
-            fail(s, "nothing was committed by", map);
+            script_fail(s, "nothing was committed by", map);
         }
         event->ready.map = s->commits[at].text;
         event->ready.map_size = s->commits[at].size;
@@ -439,7 +120,7 @@ static void one_fetched(struct script *s, struct od_fetched *fetched, uint32_t i
         } else if (!strncmp(word, "epoch", 5)) {
             fetched->leader_epoch = (int32_t)n;
         } else {
-            fail(s, "unknown attribute", word);
+            script_fail(s, "unknown attribute", word);
         }
     }
     struct known known = {0, fetched->tag, id, offset};
@@ -488,7 +169,7 @@ static enum orderly_outcome outcome_of(struct script *s, const char *word)
             return (enum orderly_outcome)i;
         }
     }
-    fail(s, "not an outcome", word);
+    script_fail(s, "not an outcome", word);
 }
 
 /* settled 1@5 1@6 ack [delay=..] [due=..] [us=..] [never] | settled 1@7 not_run */
@@ -503,10 +184,11 @@ static void on_settled(struct script *s, struct od_event *event, char **args)
         if (sscanf(*arg, "%u@%" SCNd64 "..%" SCNd64, &id, &from, &to) == 3) {
             for (; from <= to; from++) {
                 snprintf(word, sizeof word, "%u@%" PRId64, id, from);
-                list[count++] = (struct od_settled){.record = find(s, word)->record, .delay_ms = -1, .run_us = -1};
+                list[count++] =
+                    (struct od_settled){.record = script_find(s, word)->record, .delay_ms = -1, .run_us = -1};
             }
         } else if (strchr(*arg, '@')) {
-            list[count++] = (struct od_settled){.record = find(s, *arg)->record, .delay_ms = -1, .run_us = -1};
+            list[count++] = (struct od_settled){.record = script_find(s, *arg)->record, .delay_ms = -1, .run_us = -1};
         } else if (!strchr(*arg, '=') && strcmp(*arg, "never") != 0) {
             for (; first < count; first++) {
                 list[first].not_run = !strcmp(*arg, "not_run");
@@ -529,7 +211,7 @@ static unsigned result_of(struct script *s, const char *word, const char *const 
             return i;
         }
     }
-    fail(s, "not a result", word);
+    script_fail(s, "not a result", word);
 }
 
 static void on_answer(struct script *s, struct od_event *event, char **args)
@@ -538,15 +220,15 @@ static void on_answer(struct script *s, struct od_event *event, char **args)
     static const char *const commits[] = {"ok", "again", "fenced", "map_too_large", "refused", NULL};
     static const char *const rereads[] = {"ok", "gone", "again", NULL};
     if (event->type == OD_EVENT_COPIED) {
-        event->copied.record = find(s, args[0])->record;
+        event->copied.record = script_find(s, args[0])->record;
         event->copied.result = (enum od_copy_result)result_of(s, args[1], copies);
     } else if (event->type == OD_EVENT_COMMITTED) {
         event->committed.id = (uint32_t)strtoul(args[0], NULL, 10);
-        int at = commit_of(s, event->committed.id);
+        int at = script_commit_of(s, event->committed.id);
         event->committed.sequence = at < 0 ? 0 : s->commits[at].sequence;
         event->committed.result = (enum od_commit_result)result_of(s, args[1], commits);
     } else {
-        struct known *known = find(s, args[0]);
+        struct known *known = script_find(s, args[0]);
         event->reread.record = known->record;
         event->reread.result = (enum od_reread_result)result_of(s, args[1], rereads);
         event->reread.tag = known->tag = ++s->last_tag;
@@ -644,28 +326,28 @@ static void look(struct script *s, char **args)
     struct od_core_totals totals;
     od_core_totals(s->core, &totals);
     if (!args[0]) {
-        put(s,
-            "       queued=%" PRIu64 " running=%" PRIu64 " parked=%" PRIu64 " copying=%" PRIu64 " let_go=%" PRIu64
-            " held=%" PRIu64 " early=%" PRIu64 "\n",
-            totals.queued, totals.running, totals.parked, totals.copying, totals.let_go, totals.bytes_held,
-            od_core_counters(s->core)->early);
+        script_put(s,
+                   "       queued=%" PRIu64 " running=%" PRIu64 " parked=%" PRIu64 " copying=%" PRIu64
+                   " let_go=%" PRIu64 " held=%" PRIu64 " early=%" PRIu64 "\n",
+                   totals.queued, totals.running, totals.parked, totals.copying, totals.let_go, totals.bytes_held,
+                   od_core_counters(s->core)->early);
         return;
     }
     if (!od_core_partition(s->core, (uint32_t)strtoul(args[0], NULL, 10), &view)) {
-        put(s, "       no such assignment\n");
+        script_put(s, "       no such assignment\n");
         return;
     }
-    put(s,
-        "       %s watermark=%" PRId64 " committed=%" PRId64 " position=%" PRId64 " queued=%" PRIu64 " running=%" PRIu64
-        " parked=%" PRIu64 " above=%" PRIu64,
-        view.state, view.watermark, view.committed, view.position, view.queued, view.running, view.parked,
-        view.done_above);
+    script_put(s,
+               "       %s watermark=%" PRId64 " committed=%" PRId64 " position=%" PRId64 " queued=%" PRIu64
+               " running=%" PRIu64 " parked=%" PRIu64 " above=%" PRIu64,
+               view.state, view.watermark, view.committed, view.position, view.queued, view.running, view.parked,
+               view.done_above);
     for (unsigned i = 0; i < OD_STATE_COUNT; i++) {
         if (view.states >> i & 1u) {
-            put(s, " %s", od_named_state_word((enum od_named_state)i));
+            script_put(s, " %s", od_named_state_word((enum od_named_state)i));
         }
     }
-    put(s, "\n");
+    script_put(s, "\n");
 }
 
 static void until(struct script *s, int64_t end)
@@ -676,12 +358,12 @@ static void until(struct script *s, int64_t end)
             break;
         }
         if (turns > 10000) {
-            fail(s, "never comes to rest", "");
+            script_fail(s, "never comes to rest", "");
         }
         struct od_event event = {.type = OD_EVENT_TICK};
         s->now = at > s->now ? at : s->now;
         step(s, &event);
-        put_effects(s, s->now);
+        script_put_effects(s, s->now);
     }
     s->now = end;
 }
@@ -693,11 +375,11 @@ static void start(struct script *s)
         return;
     }
     if (od_settings_finish(s->config, &s->settings, &error) != ORDERLY_OK) {
-        fail(s, "settings", error.text);
+        script_fail(s, "settings", error.text);
     }
     s->core_config.settings = &s->settings;
     if (od_core_new(&s->core_config, &s->core) != ORDERLY_OK) {
-        fail(s, "no core", "");
+        script_fail(s, "no core", "");
     }
 }
 
@@ -706,7 +388,7 @@ static bool head(struct script *s, char **args)
     struct orderly_error error = ORDERLY_ERROR_INIT;
     if (!strcmp(args[0], "set")) {
         if (orderly_config_set(s->config, args[1], args[2], &error) != ORDERLY_OK) {
-            fail(s, "set", error.text);
+            script_fail(s, "set", error.text);
         }
     } else if (!strcmp(args[0], "face")) {
         s->core_config.poll_face = !strcmp(args[1], "poll");
@@ -732,7 +414,7 @@ static void event_line(struct script *s, char **args)
     char *end = NULL;
     int64_t at = strtoll(args[0], &end, 10);
     if (*end || !args[1]) {
-        fail(s, "neither setting, event nor effect", args[0]);
+        script_fail(s, "neither setting, event nor effect", args[0]);
     }
     if (!strcmp(args[1], "until")) {
         until(s, at);
@@ -748,11 +430,11 @@ static void event_line(struct script *s, char **args)
             struct od_event event = {.type = verbs[i].type};
             verbs[i].parse(s, &event, args + 2);
             step(s, &event);
-            put_effects(s, -1);
+            script_put_effects(s, -1);
             return;
         }
     }
-    fail(s, "unknown event", args[1]);
+    script_fail(s, "unknown event", args[1]);
 }
 
 char *script_run(const char *name, const char *text)
@@ -767,7 +449,7 @@ char *script_run(const char *name, const char *text)
         orderly_config_set(s->config, "kafka.bootstrap.servers", "localhost:1", &error) != ORDERLY_OK ||
         orderly_config_set(s->config, "topics", "t", &error) != ORDERLY_OK ||
         orderly_config_set(s->config, "retry.backoff.jitter", "0%", &error) != ORDERLY_OK) {
-        fail(s, "settings", error.text);
+        script_fail(s, "settings", error.text);
     }
     char *copy = strdup(text);
     for (char *save = NULL, *line = copy, *next; line && *line; line = next) {
@@ -780,7 +462,7 @@ char *script_run(const char *name, const char *text)
         if (!blank && (*line == ' ' || *line == '@')) {
             continue; /* an effect of the file; the core's own are put instead */
         }
-        put(s, "%s\n", line);
+        script_put(s, "%s\n", line);
         if (blank || *line == '#') {
             continue;
         }
