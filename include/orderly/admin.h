@@ -144,6 +144,13 @@ ORDERLY_CHECKED enum orderly_err orderly_admin_produce(struct orderly_admin *, c
                                                        struct orderly_bytes key, struct orderly_bytes value,
                                                        const struct orderly_header *headers, size_t header_count,
                                                        struct orderly_error *);
+/* The same without waiting: orderly_admin_flush() waits for all that is queued. Waits while librdkafka's queue is full. */
+ORDERLY_CHECKED enum orderly_err orderly_admin_queue(struct orderly_admin *, const char *topic, int32_t partition,
+                                                     struct orderly_bytes key, struct orderly_bytes value,
+                                                     const struct orderly_header *headers, size_t header_count,
+                                                     struct orderly_error *);
+/* Waits until all queued records are stored by all in-sync replicas. Errors: TIMEOUT, KAFKA (the first one's reason, and how many failed). */
+ORDERLY_CHECKED enum orderly_err orderly_admin_flush(struct orderly_admin *, struct orderly_error *);
 /* The retry and dead-letter topic names of a source topic under the configuration; buffers of 256. */
 ORDERLY_CHECKED enum orderly_err orderly_admin_names(struct orderly_admin *, const char *source, char retry[256],
                                                      char dead_letter[256], struct orderly_error *);

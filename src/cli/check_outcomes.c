@@ -3,11 +3,14 @@
 
 #include <jansson.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "cli/table.h"
 #include "daemon/config_file.h"
 #include "daemon/exec_end.h"
+#include "daemon/http_rules.h"
+#include "daemon/setting.h"
 
 static const char *handler_word(enum od_blame blame)
 {
@@ -96,6 +99,41 @@ static void print_exec(struct printer *printer, const struct od_values *values)
     print_row(printer, "exec", "killed by orderly at the end of a drain", first.outcome, first.blame);
 }
 
+/* What --set, the file or the environment say of single statuses is counted in. */
+static int print_http(const struct od_args *args, struct printer *printer, const struct od_values *values)
+{
+    const struct od_value *status = od_values_get(values, "handler.http.status");
+    struct orderly_error error = ORDERLY_ERROR_INIT;
+    struct od_http_rules rules;
+    struct od_words words = {0};
+    char text[64];
+    if (!od_words_parse(status ? status->value : "", &words) || od_http_rules_init(&rules, &words, &error)) {
+        return od_talk_failure(args, OD_EXIT_CONFIG, "handler.http.status: %s",
+                               *error.text ? error.text : "cannot be read");
+    }
+    for (int code = 200; code <= 599;) {
+        enum orderly_outcome outcome, next;
+        enum od_blame blame, next_blame;
+        int last = code;
+        od_http_judge_status(&rules, code, &outcome, &blame);
+        while (last < 599) {
+            od_http_judge_status(&rules, last + 1, &next, &next_blame);
+            if (next != outcome || next_blame != blame) {
+                break;
+            }
+            last++;
+        }
+        snprintf(text, sizeof text, last > code ? "status %d to %d" : "status %d", code, last);
+        print_row(printer, "http", text, outcome, blame);
+        code = last + 1;
+    }
+    for (size_t i = 0; i < words.count; i++) {
+        free(words.items[i]);
+    }
+    free(words.items);
+    return OD_EXIT_OK;
+}
+
 int od_check_print_outcomes(const struct od_args *args, const struct od_values *values)
 {
     struct printer printer = {.json = od_args_has(args, "json")};
@@ -103,8 +141,9 @@ int od_check_print_outcomes(const struct od_args *args, const struct od_values *
         od_table_init(&printer.table, "handler|end|outcome|attempt spent|the handler is");
     }
     print_exec(&printer, values);
+    int code = print_http(args, &printer, values);
     if (!printer.json) {
         od_table_print(&printer.table, stdout);
     }
-    return OD_EXIT_OK;
+    return code;
 }

@@ -98,6 +98,7 @@ void orderly_admin_free(struct orderly_admin *admin)
         rd_kafka_queue_destroy(admin->queue);
     }
     if (admin->rk) {
+        rd_kafka_purge(admin->rk, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT);
         rd_kafka_destroy(admin->rk);
     }
     orderly_config_free(admin->config);

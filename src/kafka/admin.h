@@ -7,6 +7,7 @@
 
 #include "base/config.h"
 #include "base/settings.h"
+#include "kafka/deliver.h"
 #include "orderly/admin.h"
 
 enum od_embedded { OD_EMBEDDED_UNKNOWN, OD_EMBEDDED_NO, OD_EMBEDDED_YES };
@@ -15,6 +16,7 @@ struct orderly_admin {
     struct orderly_config *config; /* our copy */
     rd_kafka_t *rk;                /* a producer: it also answers admin requests */
     rd_kafka_queue_t *queue;
+    struct od_deliver_count queued; /* orderly_admin_queue() */
     int64_t timeout_ms;
     enum od_embedded embedded;
     int32_t broker;       /* any one that answered; -1: none yet */

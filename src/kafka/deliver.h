@@ -1,4 +1,4 @@
-/* One record written and waited for: for tools and tests, not for the engine's copies. */
+/* Records written and waited for: for tools and tests, not for the engine's copies. */
 #ifndef OD_KAFKA_DELIVER_H
 #define OD_KAFKA_DELIVER_H
 
@@ -14,12 +14,22 @@ struct od_deliver {
     size_t header_count;
 };
 
-/* To be set on the configuration of a producer that od_deliver() is used with; it must have message.timeout.ms below the wait. */
+/* What delivery reports add up to. Zeroed, it waits for nothing. */
+struct od_deliver_count {
+    size_t sent, reported, failed;
+    rd_kafka_resp_err_t error; /* the first one */
+};
+
+/* To be set on the configuration of a producer that is used with the following. */
 void od_deliver_conf(rd_kafka_conf_t *);
+/* Queues one record; `count` lives until its report has come. Waits while the producer's queue is full. */
+rd_kafka_resp_err_t od_deliver_send(rd_kafka_t *producer, const struct od_deliver *, struct od_deliver_count *);
 /*
- * Produces and waits for the report; serves the producer's queue meanwhile. The report always comes: after timeout_ms the
- * producer is purged. One thread at a time. Thread: the caller's; blocks.
+ * Waits for all reports of `count`, serving the producer's queue; the first error. They always come: after timeout_ms without any the
+ * producer is purged. One thread at a time.
  */
+rd_kafka_resp_err_t od_deliver_wait(rd_kafka_t *producer, struct od_deliver_count *, int64_t timeout_ms);
+/* One record, written and waited for. */
 rd_kafka_resp_err_t od_deliver(rd_kafka_t *producer, const struct od_deliver *, int64_t timeout_ms);
 
 #endif
