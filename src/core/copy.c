@@ -57,7 +57,9 @@ void od_copy_begin(struct od_core *core, struct od_stay *stay, uint32_t slot, en
     record->flags &= (uint8_t)~OD_FLAG_PRODUCING;
     record->due_ms = 0;
     record->delay_ms = delay_ms < UINT32_MAX ? (uint32_t)delay_ms : 0;
-    record->due_wall_ms = kind == OD_COPY_DEAD_LETTER ? 0 : core->wall_ms + delay_ms;
+    record->due_wall_ms = kind == OD_COPY_DEAD_LETTER ? 0 : od_not_before(core->wall_ms, delay_ms);
+    record->due_wall_ms -=
+        kind == OD_COPY_RELIEF && delay_ms > 0 ? 2 : 0; /* rounded up when it was parked: the same time */
     od_id_push(core, &core->copy_wait, od_record_id(&core->records, slot));
 }
 
@@ -145,7 +147,7 @@ static void too_large(struct od_core *core, struct od_stay *stay, uint32_t slot)
 static void give_up_relief(struct od_core *core, struct od_stay *stay, uint32_t slot)
 {
     struct od_record *record = od_record_at(&core->records, slot);
-    int64_t due = core->now_ms + (record->due_wall_ms - core->wall_ms);
+    int64_t due = od_not_before(core->now_ms, record->due_wall_ms - core->wall_ms);
     record->due_wall_ms = 0;
     record->flags &= (uint8_t)~OD_FLAG_RELIEF;
     od_relief_failed(core, stay);

@@ -42,7 +42,7 @@ static void take_over(struct od_core *core, struct od_stay *stay, uint32_t slot,
     record->flags |= OD_FLAG_ATTEMPTED | OD_FLAG_DISPATCHED;
     stay->attempted++;
     int64_t delay = od_retry_backoff(core->settings, attempts, &core->random);
-    od_queue_new_parked(core, stay, slot, core->now_ms + (delay > wait ? delay : wait));
+    od_queue_new_parked(core, stay, slot, od_not_before(core->now_ms, delay > wait ? delay : wait));
 }
 
 static void take(struct od_core *core, struct od_stay *stay, const struct od_fetched *fetched)
@@ -76,7 +76,7 @@ static void take(struct od_core *core, struct od_stay *stay, const struct od_fet
         take_over(core, stay, slot, spent, wait);
     } else if (wait > 0) {
         record->delay_ms = wait < UINT32_MAX ? (uint32_t)wait : 0;
-        od_park(core, stay, slot, core->now_ms + wait);
+        od_park(core, stay, slot, od_not_before(core->now_ms, wait));
     } else {
         od_queue_new(core, stay, slot);
     }

@@ -91,3 +91,8 @@ int64_t od_doubling(int64_t first_ms, int64_t max_ms, uint32_t count)
     }
     return delay < max_ms ? delay : max_ms;
 }
+
+int64_t od_not_before(int64_t now_ms, int64_t wait_ms)
+{
+    return wait_ms > 0 ? now_ms + wait_ms + 1 : now_ms;
+}

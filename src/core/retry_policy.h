@@ -29,6 +29,8 @@ int64_t od_retry_delay(const struct od_settings *, int64_t delay_ms, int64_t due
 /* The wait of a record that came with a due time, fixed at receipt: clamp(due - wall, 0, delay), without a known delay (<= 0)
  * clamp(due - wall, 0, retry_max_delay). *ret_clamped (may be NULL): it was shortened by the upper limit. */
 int64_t od_retry_wait(const struct od_settings *, int64_t due_ms, int64_t wall_ms, int64_t delay_ms, bool *ret_clamped);
+/* now + wait, not before it: a clock in whole milliseconds is up to one behind. 0 is at once. */
+int64_t od_not_before(int64_t now_ms, int64_t wait_ms);
 /* The back-off after the `count`th failure in a row (from 1): first, doubling, at most max. For releases, copies, commits, re-reads. */
 int64_t od_doubling(int64_t first_ms, int64_t max_ms, uint32_t count);
 

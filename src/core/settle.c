@@ -63,7 +63,7 @@ static void retry(struct od_core *core, struct od_stay *stay, uint32_t slot, con
     }
     od_effect_tell(core, OD_TELL_RETRY, stay->id, record->offset, record->attempts, delay);
     if (core->settings->retry_in == OD_RETRY_IN_LANE) {
-        od_park_in_lane(core, stay, slot, core->now_ms + delay);
+        od_park_in_lane(core, stay, slot, od_not_before(core->now_ms, delay));
         od_lane_out(core, stay, record);
         od_commit_changed(core, stay);
     } else {

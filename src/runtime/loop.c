@@ -397,6 +397,7 @@ static void read_inbox(struct od_loop *loop)
 {
     struct orderly_record *first;
     od_inbox_take(&loop->orderly->inbox, &first, &loop->posts);
+    od_loop_clock(loop); /* not before anything that was taken: delays count from now */
     if (first != NULL) {
         od_loop_settled(loop, first);
     }

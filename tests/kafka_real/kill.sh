@@ -31,7 +31,7 @@ kill_test() {
         eval "victim$number=$started"
     done
     wait "$producer" || fail "the producer failed"
-    wait_for "the end of all" 180 finished "$count"
+    wait_for "the end of all" 180 all_finished "$count"
     number=$killed
     for _ in 1 2 3; do
         number=$((number + 1))

@@ -11,7 +11,7 @@ long() {
     group_topics "$source" 4 "$group"
     produce --brokers "$ORDERLY_KAFKA" --topic "$source" --out produced --count 1 --work-ms $((3 * interval)) --partition 0
     start_member m "$protocol" "$group" "$source" --workers 8 --set "kafka.max.poll.interval.ms=$interval" --events events \
-        --set rebalance.hold_max=2s --set rebalance.drain_timeout=2s --set commit.timeout=1s
+        --set rebalance.hold_max=1s --set rebalance.drain_timeout=1s --set commit.timeout=1s
     member_pid=$started
     wait_for "the long one" 30 begun 1
     produce --brokers "$ORDERLY_KAFKA" --topic "$source" --out produced --first-id 1 --count "$count" --keys 100 \

@@ -42,7 +42,7 @@ stopped() {
         wait_for "lost at m1" 30 told_lost m1 $stop
     done
     wait "$producer" || fail "the producer failed"
-    wait_for "the end of all" 120 finished "$count"
+    wait_for "the end of all" 120 all_finished "$count"
     no_commit_went_back
     # shellcheck disable=SC2154
     stop_member "$m2" m2

@@ -69,7 +69,7 @@ soak() {
         round=$((round + 1))
     done
     wait "$producer" || fail "the producer failed"
-    wait_for "the end of all" 300 finished $((seconds * rate))
+    wait_for "the end of all" 300 all_finished $((seconds * rate))
     look "$stays" >>looks
     for one in $alive; do
         stop_member "${one%:*}" "${one#*:}"

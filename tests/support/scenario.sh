@@ -121,12 +121,22 @@ wait_for() {
     done
 }
 
-# finished N: at least N records have come to their end in the journal (acks, drops, dead letters; retries do not count).
+# count_lines PATTERN FILE: 0 when there is no file.
+count_lines() {
+    if [ -f "$2" ]; then grep -c "$1" "$2" || true; else echo 0; fi
+}
+
+# finished N: at least N runs have come to a record's end in the journal (acks, drops, dead letters; retries do not count).
 finished() {
-    [ "$(grep -c '^E [0-9]* [0-9]* [0-9]* [0-9]* [ADP] ' journal 2>/dev/null || true)" -ge "$1" ]
+    [ "$(count_lines '^E [0-9]* [0-9]* [0-9]* [0-9]* [ADP] ' journal)" -ge "$1" ]
+}
+
+# all_finished N: N different records have; for scenarios in which records may be repeated.
+all_finished() {
+    finished "$1" && [ "$(awk '$1 == "E" && $6 ~ /[ADP]/ && !seen[$4]++ { n++ } END { print n + 0 }' journal)" -ge "$1" ]
 }
 
 # begun N: at least N runs have begun.
 begun() {
-    [ "$(grep -c '^B ' journal 2>/dev/null || true)" -ge "$1" ]
+    [ "$(count_lines '^B ' journal)" -ge "$1" ]
 }

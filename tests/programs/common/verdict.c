@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/bytes.h"
+
 #define OFFENCES_PRINTED 20
 
 /* What is known of one record while its entries are read in the order of time. */
@@ -30,8 +32,8 @@ struct court {
     int64_t last_begin_us;
 };
 
-__attribute__((format(printf, 3, 4))) static void offence(
-    struct court *court, uint64_t *counter, const char *format, ...)
+__attribute__((format(printf, 3, 4))) static void offence(struct court *court, uint64_t *counter, const char *format,
+                                                          ...)
 {
     va_list arguments;
 
@@ -51,8 +53,7 @@ static struct life *life_of(struct court *court, uint64_t id)
     return made == NULL ? NULL : &court->lives[made - court->evidence->produced];
 }
 
-static void check_begin_time(
-    struct court *court, const struct life *life, const struct test_entry *entry)
+static void check_begin_time(struct court *court, const struct life *life, const struct test_entry *entry)
 {
     int64_t not_before_us = life->not_before_us;
 
@@ -65,9 +66,8 @@ static void check_begin_time(
     int64_t late = entry->wall_us - not_before_us;
     court->late[court->late_count++] = late;
     if (entry->wall_us / 1000 < not_before_us / 1000) {
-        offence(court, &court->verdict->early,
-            "early: record %" PRIu64 " attempt %" PRIu32 " by %" PRId64 " us", entry->id,
-            entry->attempt, -late);
+        offence(court, &court->verdict->early, "early: record %" PRIu64 " attempt %" PRIu32 " by %" PRId64 " us",
+                entry->id, entry->attempt, -late);
     }
 }
 
@@ -78,28 +78,24 @@ static void begin(struct court *court, struct life *life, const struct test_entr
 
     verdict->runs++;
     verdict->retries_run += entry->attempt > 1;
-    if (court->last_begin_us > 0 &&
-        entry->wall_us - court->last_begin_us > verdict->stall_us) {
+    if (court->last_begin_us > 0 && entry->wall_us - court->last_begin_us > verdict->stall_us) {
         verdict->stall_us = entry->wall_us - court->last_begin_us;
     }
     court->last_begin_us = entry->wall_us;
-    if (entry->partition != life->made->partition ||
-        entry->offset != life->made->offset ||
+    if (entry->partition != life->made->partition || entry->offset != life->made->offset ||
         (entry->hash != 0 && entry->hash != life->made->hash)) {
-        offence(court, &verdict->wrong,
-            "wrong: record %" PRIu64 " came with other bytes or coordinates", entry->id);
+        offence(court, &verdict->wrong, "wrong: record %" PRIu64 " came with other bytes or coordinates", entry->id);
     }
     if (life->running && !(court->rules->killed && entry->pid != life->running_pid)) {
         offence(court, &verdict->overlapped,
-            "overlapped: record %" PRIu64 " attempt %" PRIu32 " by %d while %d runs it",
-            entry->id, entry->attempt, entry->pid, life->running_pid);
+                "overlapped: record %" PRIu64 " attempt %" PRIu32 " by %d while %d runs it", entry->id, entry->attempt,
+                entry->pid, life->running_pid);
     }
     if (again) {
         verdict->repeated++;
         if (!court->rules->killed && court->printed++ < OFFENCES_PRINTED) {
-            fprintf(stderr,
-                "repeated: record %" PRIu64 " attempt %" PRIu32 " by %d at %" PRId64 "\n",
-                entry->id, entry->attempt, entry->pid, entry->wall_us);
+            fprintf(stderr, "repeated: record %" PRIu64 " attempt %" PRIu32 " by %d at %" PRId64 "\n", entry->id,
+                    entry->attempt, entry->pid, entry->wall_us);
         }
     } else {
         check_begin_time(court, life, entry);
@@ -118,13 +114,11 @@ static void end(struct court *court, struct life *life, const struct test_entry 
         return;
     }
     if (life->made->plan.kind != 'C' && entry->outcome != test_outcome_letter(planned)) {
-        offence(court, &court->verdict->wrong,
-            "wrong: record %" PRIu64 " attempt %" PRIu32 " ended with %c", entry->id,
-            entry->attempt, entry->outcome);
+        offence(court, &court->verdict->wrong, "wrong: record %" PRIu64 " attempt %" PRIu32 " ended with %c", entry->id,
+                entry->attempt, entry->outcome);
     }
     if (entry->outcome == 'R') {
-        life->last_attempt =
-            entry->attempt > life->last_attempt ? entry->attempt : life->last_attempt;
+        life->last_attempt = entry->attempt > life->last_attempt ? entry->attempt : life->last_attempt;
         life->not_before_us = entry->wall_us + entry->delay_ms * 1000;
         if ((life->made->plan.kind == 'X' || life->made->plan.kind == 'C') &&
             (int64_t)entry->attempt >= court->rules->attempts) {
@@ -144,8 +138,7 @@ static void read_entries(struct court *court)
         struct life *life = life_of(court, entry->id);
 
         if (life == NULL) {
-            offence(court, &court->verdict->wrong,
-                "wrong: record %" PRIu64 " was never produced", entry->id);
+            offence(court, &court->verdict->wrong, "wrong: record %" PRIu64 " was never produced", entry->id);
         } else if (entry->mark == TEST_BEGIN) {
             begin(court, life, entry);
         } else {
@@ -170,8 +163,7 @@ static void judge_fates(struct court *court, struct life **sorted, size_t count)
 
     for (size_t i = count; i-- > 0;) {
         struct life *life = sorted[i];
-        bool last =
-            i + 1 == count || sorted[i + 1]->made->partition != life->made->partition;
+        bool last = i + 1 == count || sorted[i + 1]->made->partition != life->made->partition;
 
         last_finished = last ? -1 : last_finished;
         court->verdict->examined++;
@@ -180,14 +172,12 @@ static void judge_fates(struct court *court, struct life **sorted, size_t count)
             last_finished = life->made->offset;
         } else if (last_finished >= 0) {
             offence(court, &court->verdict->lost,
-                "lost: record %" PRIu64 " (partition %" PRId32 " offset %" PRId64 ")%s",
-                life->made->plan.id, life->made->partition, life->made->offset,
-                life->begun ? ", begun" : "");
+                    "lost: record %" PRIu64 " (partition %" PRId32 " offset %" PRId64 ")%s", life->made->plan.id,
+                    life->made->partition, life->made->offset, life->begun ? ", begun" : "");
         } else {
             offence(court, &court->verdict->unseen,
-                "unseen: record %" PRIu64 " (partition %" PRId32 " offset %" PRId64 ")%s",
-                life->made->plan.id, life->made->partition, life->made->offset,
-                life->begun ? ", begun" : "");
+                    "unseen: record %" PRIu64 " (partition %" PRId32 " offset %" PRId64 ")%s", life->made->plan.id,
+                    life->made->partition, life->made->offset, life->begun ? ", begun" : "");
         }
     }
 }
@@ -200,16 +190,12 @@ struct lane {
     uint64_t open;   /* ids begun and not at their fate */
 };
 
-static struct lane *lane_of(
-    struct lane *lanes, size_t room, const struct court *court, const struct life *life)
+static struct lane *lane_of(struct lane *lanes, size_t room, const struct court *court, const struct life *life)
 {
     uint64_t key = court->rules->order == TEST_ORDER_KEY ? life->made->key_hash : 0;
-    size_t at = (size_t)((key ^ ((uint64_t)life->made->partition *
-                                    UINT64_C(0x9e3779b97f4a7c15))) %
-                         room);
+    size_t at = (size_t)((key ^ ((uint64_t)life->made->partition * UINT64_C(0x9e3779b97f4a7c15))) % room);
 
-    while (lanes[at].highest >= 0 &&
-           (lanes[at].key != key || lanes[at].partition != life->made->partition)) {
+    while (lanes[at].highest >= 0 && (lanes[at].key != key || lanes[at].partition != life->made->partition)) {
         at = (at + 1) % room;
     }
     lanes[at].key = key;
@@ -221,6 +207,7 @@ static void judge_order(struct court *court)
 {
     size_t room = court->evidence->produced_count * 2 + 1;
     struct lane *lanes = calloc(room, sizeof *lanes);
+    uint64_t no_key = test_hash(TEST_HASH_START, NULL, 0);
     struct life fresh;
 
     for (size_t i = 0; i < room; i++) {
@@ -235,19 +222,18 @@ static void judge_order(struct court *court)
         struct life *life = life_of(court, entry->id);
         struct lane *lane = life == NULL ? NULL : lane_of(lanes, room, court, life);
 
-        if (lane == NULL || life->finished) {
-            continue; /* a repeat is judged elsewhere */
+        if (lane == NULL || life->finished ||
+            (court->rules->order == TEST_ORDER_KEY && life->made->key_hash == no_key)) {
+            continue; /* a repeat is judged elsewhere; records without a key have no order among them */
         }
         if (entry->mark == TEST_BEGIN && !life->begun) {
             if (life->made->offset < lane->highest || lane->open > 0) {
                 offence(court, &court->verdict->disordered,
-                    "disordered: record %" PRIu64 " (partition %" PRId32
-                    " offset %" PRId64 ") began; %" PRIu64 " open, latest begun %" PRId64,
-                    entry->id, life->made->partition, life->made->offset, lane->open,
-                    lane->highest);
+                        "disordered: record %" PRIu64 " (partition %" PRId32 " offset %" PRId64 ") began; %" PRIu64
+                        " open, latest begun %" PRId64,
+                        entry->id, life->made->partition, life->made->offset, lane->open, lane->highest);
             }
-            lane->highest =
-                life->made->offset > lane->highest ? life->made->offset : lane->highest;
+            lane->highest = life->made->offset > lane->highest ? life->made->offset : lane->highest;
             lane->open += court->rules->retries_in_order;
             life->begun = true;
         } else if (entry->mark == TEST_END) {
@@ -270,28 +256,22 @@ static void judge_dead(struct court *court)
         const struct test_produced *made = test_evidence_find(court->evidence, dead->id);
 
         if (made == NULL || test_plan_fate(&made->plan) != ORDERLY_DEAD_LETTER) {
-            offence(court, &court->verdict->dead_extra,
-                "dead letter %" PRIu64 " should not be one", dead->id);
+            offence(court, &court->verdict->dead_extra, "dead letter %" PRIu64 " should not be one", dead->id);
             continue;
         }
-        if (dead->key_hash != made->key_hash || dead->hash != made->hash ||
-            dead->header_hash != made->header_hash) {
-            offence(court, &court->verdict->dead_wrong,
-                "dead letter %" PRIu64 " has other bytes or headers", dead->id);
+        if (dead->key_hash != made->key_hash || dead->hash != made->hash || dead->header_hash != made->header_hash) {
+            offence(court, &court->verdict->dead_wrong, "dead letter %" PRIu64 " has other bytes or headers", dead->id);
         }
         size_t at = (size_t)(made - court->evidence->produced);
         if (seen[at] && !court->rules->killed) {
-            offence(court, &court->verdict->dead_extra,
-                "dead letter %" PRIu64 " lies there twice", dead->id);
+            offence(court, &court->verdict->dead_extra, "dead letter %" PRIu64 " lies there twice", dead->id);
         }
         seen[at] = 1;
     }
     for (size_t i = 0; i < court->evidence->produced_count; i++) {
-        if (test_plan_fate(&court->evidence->produced[i].plan) == ORDERLY_DEAD_LETTER &&
-            !seen[i]) {
-            offence(court, &court->verdict->dead_missing,
-                "dead letter %" PRIu64 " is missing",
-                court->evidence->produced[i].plan.id);
+        if (test_plan_fate(&court->evidence->produced[i].plan) == ORDERLY_DEAD_LETTER && !seen[i]) {
+            offence(court, &court->verdict->dead_missing, "dead letter %" PRIu64 " is missing",
+                    court->evidence->produced[i].plan.id);
         }
     }
     free(seen);
@@ -318,8 +298,7 @@ static void sum_lateness(struct court *court)
     court->verdict->late_max_us = court->late[count - 1];
 }
 
-void test_verdict(const struct test_evidence *evidence, const struct test_rules *rules,
-    struct test_verdict *ret)
+void test_verdict(const struct test_evidence *evidence, const struct test_rules *rules, struct test_verdict *ret)
 {
     struct court court = {.evidence = evidence, .rules = rules, .verdict = ret};
     struct life **sorted = calloc(evidence->produced_count + 1, sizeof *sorted);
