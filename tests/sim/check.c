@@ -68,7 +68,7 @@ static void check_order(struct sim *sim, const struct sim_run *run, const struct
             return;
         }
         bool counts = earlier->present && !earlier->foreign && !earlier->due_wall && offset >= partition->log_start &&
-                      lane_of(sim, earlier) == lane && !(poll && earlier->active);
+                      lane_of(sim, earlier) == lane && !(poll && earlier->out);
         if (counts && !earlier->passed && !earlier->durable) {
             sim_fail(sim, "order: %s@%lld starts before %lld of its lane is over", sim_stay_name(sim, run->run.id),
                      (long long)run->offset, (long long)offset);
@@ -140,6 +140,7 @@ void sim_check_start(struct sim *sim, struct sim_run *run)
     check_early(sim, run, entry);
     check_alone(sim, run, entry);
     entry->active++;
+    entry->out++;
 }
 
 /* ---- at the end of a handler: what is true from now on */
@@ -189,6 +190,7 @@ void sim_check_told(struct sim *sim, const struct sim_run *run)
     const struct od_settled *settled = &run->outcome;
     struct sim_stay *stay = stay_at(sim, id);
     struct sim_entry *entry = sim_entry_at(partition_of(sim, id), run->offset);
+    entry->out -= run->begun;
     if (stay->answered || stay->closed || stay->cut || settled->not_run || run->stale) {
         return;
     }

@@ -71,7 +71,7 @@ static void land_copy(struct sim *sim, const struct landing *landing)
         sim_fail(sim, "%s@%lld is copied twice", sim_stay_name(sim, landing->stay), (long long)landing->offset);
     }
     const struct sim_stay *stay = &sim->stays.items[landing->stay - 1];
-    bool late = stay->answered || stay->closed || stay->lost;
+    bool late = stay->answered || stay->closed || stay->lost || stay->sought;
     if (!entry->durable || !late) {
         entry->durable = entry->passed = entry->copied = true;
         entry->told = false;
@@ -92,6 +92,7 @@ static void copy_lands(struct sim *sim, const struct sim_event *event)
                               .attempts = (uint32_t)event->c,
                               .delay = (int64_t)(event->c >> 32),
                               .due_wall = (int64_t)event->d};
+    sim->copies_flying--;
     land_copy(sim, &landing);
 }
 
@@ -123,6 +124,7 @@ void sim_copy(struct sim *sim, struct sim_member *member, const struct od_effect
                                 .c = effect->copy.attempts | (uint64_t)(uint32_t)effect->copy.delay_ms << 32,
                                 .d = (uint64_t)effect->copy.due_ms};
     if (lands) {
+        sim->copies_flying++;
         sim_at(sim, after, copy_lands, landing);
     }
     struct sim_event answer = to(member);

@@ -75,6 +75,7 @@ struct sim_entry {
     bool excused;       /* it may run again: its outcome was late, or the application went back */
     uint32_t done_stay; /* where it became durable */
     uint32_t active;    /* handlers that run it now */
+    uint32_t out;       /* handed out, outcome not told yet */
     uint32_t seen_stay; /* who received it last, and when */
     int64_t seen_at;
     uint32_t wait_stay; /* a retry in its lane there */
@@ -144,7 +145,7 @@ struct sim_run {
     uint32_t incarnation, job, partition;
     int64_t offset, started, ends_at;
     enum sim_run_state state;
-    bool cancelled, stubborn, asynchronous, delivered, stale; /* stale: from before a seek */
+    bool cancelled, stubborn, asynchronous, begun, delivered, stale; /* stale: from before a seek */
     struct od_settled outcome;
 };
 
@@ -210,6 +211,7 @@ struct sim {
     int member_count;
     bool rebalance_due;
     bool eager_revoking;
+    uint32_t copies_flying;
     bool producing, healed, finishing; /* healed: no more faults, everything must end */
     int64_t heal_at, end_at;
     uint32_t max_size;

@@ -86,6 +86,10 @@ static void freeze(struct sim *sim, struct sim_member *member)
     sim->counts.freezes++;
     member->frozen = true;
     member->thaw_at = sim->now + time;
+    for (uint32_t id = 1; id <= sim->stays.count; id++) {
+        sim->stays.items[id - 1].trouble |=
+            sim->stays.items[id - 1].member == member->index; /* too late for a commit */
+    }
     struct sim_event event = {.member = member->index, .a = member->incarnation};
     sim_at(sim, time, thaw, event);
     sim_at(sim, sim->settings.session_timeout, session_over, event);
@@ -270,6 +274,20 @@ void sim_change(struct sim *sim, const struct sim_event *event)
 
 /* ---- the end: no more faults, everything must come to its end */
 
+/* Whether any core has something under way: a copy that is tried again would appear behind the end. */
+static bool busy(const struct sim *sim)
+{
+    bool any = sim->producing || sim->copies_flying;
+    for (int i = 0; i < sim->member_count; i++) {
+        struct od_core_totals totals = {0};
+        if (sim->members[i].alive) {
+            od_core_totals(sim->members[i].core, &totals);
+        }
+        any |= totals.running || totals.copying;
+    }
+    return any;
+}
+
 static void finish(struct sim *sim, const struct sim_event *event)
 {
     (void)event;
@@ -278,7 +296,7 @@ static void finish(struct sim *sim, const struct sim_event *event)
             od_vec_clear(&sim->heap);
             return;
         }
-    } else if (!sim->producing && sim_all_done(sim)) {
+    } else if (!busy(sim) && sim_all_done(sim)) {
         sim->finishing = true;
     }
     for (int i = 0; i < sim->member_count; i++) {

@@ -171,6 +171,7 @@ static void start(struct sim *sim, uint32_t index)
     }
     sim->counts.runs++;
     run->state = SIM_RUN_ACTIVE;
+    run->begun = true;
     run->started = sim->now;
     run->outcome = draw_settled(sim, run->run.record);
     run->stubborn = sim->faults.stubborn && !sim->healed && sim_chance(sim, 300);
@@ -339,6 +340,13 @@ void sim_work_dead(struct sim *sim, struct sim_member *member)
             entry->active--;
             run->state = SIM_RUN_ENDED;
             od_vec_remove_swap(&sim->active, i);
+        }
+    }
+    for (size_t i = 0; i < sim->runs.count; i++) {
+        struct sim_run *run = &sim->runs.items[i];
+        if (run->member == member->index && run->begun && !run->delivered) {
+            sim_entry_at(&sim->partitions.items[run->partition], run->offset)->out--;
+            run->delivered = true;
         }
     }
 }
