@@ -262,6 +262,7 @@ struct orderly_slice {
     size_t first, count;
 };
 
+/* The number of records in the batch. */
 ORDERLY_API size_t orderly_batch_count(const struct orderly_batch *);
 /* Borrowed until the batch is freed; NULL past the end. */
 ORDERLY_API struct orderly_record *orderly_batch_record(const struct orderly_batch *, size_t i);

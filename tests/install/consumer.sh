@@ -11,7 +11,7 @@ export PKG_CONFIG_PATH="$library/pkgconfig:$ORDERLY_CACHE/librdkafka/lib/pkgconf
 export LD_LIBRARY_PATH="$library"
 version=$(pkg-config --modversion orderly)
 
-grep -rl "$ORDERLY_BUILD_DIR\|$ORDERLY_SOURCE_DIR" "$prefix/include" "$library/cmake" "$library/pkgconfig" >named || true
+grep -r "$ORDERLY_BUILD_DIR\|$ORDERLY_SOURCE_DIR" "$prefix/include" "$library/cmake" "$library/pkgconfig" | grep -v "=$prefix" >named || true
 [ ! -s named ] || { echo "these name the build's folders:" && cat named && exit 1; }
 
 expect() { # WHAT COMMAND...
