@@ -161,7 +161,13 @@ static void committed(struct od_engine *engine, struct od_request *base, rd_kafk
         const char *topic = stay ? engine->topics.list.items[stay->topic]->name : "";
         rd_kafka_resp_err_t err = stay ? error_of(event, topic, stay->partition) : RD_KAFKA_RESP_ERR_UNKNOWN_MEMBER_ID;
         enum od_commit_result result = result_of(engine, request, err);
+        if (stay) {
+            stay->commits_out--;
+        }
         if (request->probed) {
+            if (stay) {
+                stay->probe_out = false;
+            }
             request->probed(engine, result == OD_COMMIT_OK       ? OD_PROBE_MEMBER
                                     : result == OD_COMMIT_FENCED ? OD_PROBE_FENCED
                                                                  : OD_PROBE_UNKNOWN);
@@ -180,7 +186,11 @@ static void committed(struct od_engine *engine, struct od_request *base, rd_kafk
     if (fenced && engine->group.pending == OD_PENDING_NONE && !engine->group.fenced_at_ms) {
         engine->group.fenced_at_ms = engine->now_ms;
     }
+    bool probed = request->probed != NULL;
     request_free(request);
+    if (probed) {
+        od_commits_flush(engine);
+    }
 }
 
 static void send_request(struct od_engine *engine, struct commit_request *request)
@@ -188,7 +198,8 @@ static void send_request(struct od_engine *engine, struct commit_request *reques
     rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new((int)request->items.count);
     for (size_t i = 0; i < request->items.count; i++) {
         const struct od_commit_item *item = &request->items.items[i];
-        const struct od_stay *stay = od_stays_find(engine, item->id);
+        struct od_stay *stay = od_stays_find(engine, item->id);
+        stay->commits_out++;
         rd_kafka_topic_partition_t *place =
             rd_kafka_topic_partition_list_add(list, engine->topics.list.items[stay->topic]->name, stay->partition);
         place->offset = item->offset;
@@ -206,10 +217,14 @@ static void send_request(struct od_engine *engine, struct commit_request *reques
     rd_kafka_resp_err_t err = rd_kafka_commit_queue(engine->handle->rk, list, engine->handle->answers, NULL, request);
     if (err) {
         od_request_remove(engine, &request->base);
+        for (size_t i = 0; i < request->items.count; i++) {
+            od_stays_find(engine, request->items.items[i].id)->commits_out--;
+        }
         for (size_t i = 0; i < request->items.count && !request->probed; i++) {
             answer_later(engine, &request->items.items[i], class_of(err));
         }
         if (request->probed) {
+            od_stays_find(engine, request->items.items[0].id)->probe_out = false;
             request->probed(engine, OD_PROBE_UNKNOWN);
         }
         request_free(request);
@@ -239,12 +254,18 @@ void od_commits_flush(struct od_engine *engine)
     struct od_commits *commits = &engine->commits;
     struct commit_request *request = NULL;
     size_t bytes = 0;
+    size_t kept = 0;
     if (commits->waiting.count == 0) {
         return;
     }
     bool member = engine->handle && !engine->recovery.wanted && od_group_refresh(engine);
     for (size_t i = 0; i < commits->waiting.count; i++) {
         struct od_commit_item item = commits->waiting.items[i];
+        const struct od_stay *stay = od_stays_find(engine, item.id);
+        if (stay && stay->probe_out) {
+            commits->waiting.items[kept++] = item;
+            continue;
+        }
         if (!admit(engine, &item, member)) {
             item_fini(&item);
             continue;
@@ -260,20 +281,20 @@ void od_commits_flush(struct od_engine *engine)
         if (!request || !od_vec_push(&request->items, item)) {
             item_fini(&item);
             od_fault(engine, ORDERLY_NOMEM, 0, true, "out of memory at a commit");
-            break;
+            continue;
         }
         bytes += cost(engine, &item);
     }
     if (request) {
         send_request(engine, request);
     }
-    od_vec_clear(&commits->waiting);
+    commits->waiting.count = kept;
 }
 
 bool od_commits_probe(struct od_engine *engine, struct od_stay *stay, void (*done)(struct od_engine *, enum od_probe))
 {
     struct commit_request *request = calloc(1, sizeof *request);
-    if (!request || stay->committed < 0 || !engine->handle) {
+    if (!request || stay->committed < 0 || stay->commits_out > 0 || !engine->handle) {
         free(request);
         return false;
     }
@@ -286,6 +307,7 @@ bool od_commits_probe(struct od_engine *engine, struct od_stay *stay, void (*don
         return false;
     }
     request->probed = done;
+    stay->probe_out = true;
     send_request(engine, request);
     return true;
 }

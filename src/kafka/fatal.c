@@ -56,6 +56,7 @@ static void retire(struct od_engine *engine)
     engine->group.fenced_at_ms = 0;
     engine->handle = NULL;
     od_request_drop(engine, handle);
+    handle->leave_first = true; /* should we still be a member, nobody has to wait for our session to end */
     od_handle_retire(engine, handle);
 }
 

@@ -250,6 +250,7 @@ static void take_revoke(struct od_engine *engine, const rd_kafka_topic_partition
     group->lost = lost;
     group->list = rd_kafka_topic_partition_list_copy(list);
     group->fenced_at_ms = 0;
+    engine->watch.suspect = engine->watch.suspect && !lost; /* this is the answer */
     if (!ids || count == 0 || engine->leaving.wanted) {
         answer_revoke(engine);
         sweep(engine);

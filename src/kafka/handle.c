@@ -22,6 +22,7 @@ struct od_retired {
     atomic_int references; /* the thread's and the engine's */
     rd_kafka_t *rk;
     struct od_wake *wake;
+    bool leave_first;
 };
 
 static int64_t clamp(int64_t value, int64_t low, int64_t high)
@@ -275,7 +276,7 @@ static void retired_unref(struct od_retired *retired)
 static void *destroy_main(void *argument)
 {
     struct od_retired *retired = argument;
-    rd_kafka_destroy_flags(retired->rk, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
+    rd_kafka_destroy_flags(retired->rk, retired->leave_first ? 0 : RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
     atomic_store(&retired->done, true);
     retired_unref(retired);
     return NULL;
@@ -306,6 +307,7 @@ void od_handle_retire(struct od_engine *engine, struct od_handle *handle)
     }
     retired->rk = handle->rk;
     retired->wake = handle->wake;
+    retired->leave_first = handle->leave_first;
     atomic_init(&retired->references, 2);
     free(handle);
     if (pthread_create(&thread, NULL, destroy_main, retired) == 0) {

@@ -40,6 +40,7 @@ struct od_handle {
     rd_kafka_t *rk;
     rd_kafka_queue_t *main, *consumer, *answers; /* consumer: CONSUMER and READER */
     struct od_wake *wake;
+    bool leave_first; /* its destruction leaves the group */
 };
 
 /* What librdkafka may use, derived from memory.records (handle.c says how). */
@@ -149,6 +150,8 @@ struct od_stay {
     int64_t committed;
     int32_t committed_epoch;
     char *committed_text;
+    uint32_t commits_out; /* unanswered */
+    bool probe_out;       /* its other commits wait: a probe that overtakes one would take the offset back */
 };
 
 struct od_stays {
@@ -301,7 +304,7 @@ struct od_watch {
     int64_t next_ms;
     char member_id[128]; /* at the start of the hold */
     int32_t generation;
-    bool probing, suspect;
+    bool probing, suspect, suspect_told;
     int64_t suspect_since_ms;
     enum od_probe answer;
 };

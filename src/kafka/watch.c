@@ -20,7 +20,7 @@ static struct od_stay *stay_to_probe(const struct od_engine *engine)
 {
     for (size_t i = 0; i < engine->stays.list.count; i++) {
         struct od_stay *stay = engine->stays.list.items[i];
-        if (!stay->closing && stay->committed >= 0) {
+        if (!stay->closing && stay->committed >= 0 && stay->commits_out == 0) {
             return stay;
         }
     }
@@ -32,10 +32,7 @@ static void probed(struct od_engine *engine, enum od_probe answer)
     struct od_watch *watch = &engine->watch;
     watch->probing = false;
     if (answer == OD_PROBE_FENCED && engine->group.pending == OD_PENDING_REVOKE && !engine->group.lost) {
-        engine->group.lost = true;
-        od_engine_log(engine, ORDERLY_LOG_WARNING, "group",
-                      "evicted from the group during a hold: the partitions are lost");
-        od_group_lose_all(engine, false);
+        od_recover(engine, "evicted from the group during a hold");
     } else if (answer == OD_PROBE_FENCED && watch->suspect) {
         watch->suspect = false;
         od_recover(engine, "the process stood still and the group went on without it");
@@ -83,6 +80,11 @@ void od_watch_serve(struct od_engine *engine)
 {
     struct od_watch *watch = &engine->watch;
     bool holding = engine->group.pending == OD_PENDING_REVOKE && !engine->group.lost;
+    if (watch->suspect && !watch->suspect_told) {
+        struct od_event event = {.type = OD_EVENT_SUSPECT};
+        watch->suspect_told = true;
+        od_engine_emit(engine, &event);
+    }
     if (!engine->handle || engine->recovery.wanted || engine->now_ms < watch->next_ms ||
         (!holding && !watch->suspect)) {
         return;
@@ -110,6 +112,7 @@ void od_engine_stood_still(struct od_engine *engine, int64_t stood_ms)
         return;
     }
     watch->suspect = true;
+    watch->suspect_told = false;
     watch->suspect_since_ms = engine->now_ms;
     watch->next_ms = 0;
     engine->busy = true;

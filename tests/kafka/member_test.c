@@ -1,0 +1,231 @@
+/* Losing the membership: evicted during a hold, lost with and without, fatal errors, a process that stood still, offsets that cannot be read. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "kafka/inside.h"
+#include "kafka/rig.h"
+
+#define OFFSET_FETCH 9
+#define HEARTBEAT 12
+#define OFFSET_COMMIT 8
+#define CONSUMER_GROUP_HEARTBEAT 68
+
+static struct broker broker;
+static const char *const classic[] = {"start=earliest", NULL};
+static const char *const consumer[] = {"start=earliest", "kafka.group.protocol=consumer", NULL};
+
+static void commit_all(struct rig *rig)
+{
+    size_t before = rig->commits.count;
+    size_t sent = 0;
+    for (size_t i = 0; i < rig->stays.count; i++) {
+        if (rig->stays.items[i].ready && !rig->stays.items[i].gone) {
+            od_engine_commit(rig->engine, rig->stays.items[i].id, rig->stays.items[i].position, -1, "1", 1, sent++);
+        }
+    }
+    od_engine_flush(rig->engine);
+    rigs_until(rig->commits.count == before + sent, rig);
+}
+
+struct scene {
+    struct rig first, second;
+    const char *topic, *group;
+};
+
+/* The first member holds a revoke that the second one's joining brought. */
+static void begin_hold(struct scene *scene, const char *const *settings)
+{
+    scene->topic = fresh_name("t");
+    scene->group = fresh_name("g");
+    broker_hospital(&broker, scene->topic, scene->group, 2);
+    rig_make(&scene->first, &broker, scene->group, scene->topic, settings);
+    rig_make(&scene->second, &broker, scene->group, scene->topic, settings);
+    scene->first.hold_revokes = true;
+    rig_start(&scene->first);
+    rigs_until(rig_owned(&scene->first) == 4, &scene->first);
+    commit_all(&scene->first);
+    rig_start(&scene->second);
+    rigs_until(scene->first.open_revoke.count > 0, &scene->first, &scene->second);
+}
+
+static void end(struct scene *scene)
+{
+    scene->first.hold_revokes = false;
+    rigs_until(rig_owned(&scene->first) + rig_owned(&scene->second) == 4, &scene->first, &scene->second);
+    rig_leave(&scene->second);
+    rig_leave(&scene->first);
+    rig_stop(&scene->first);
+    rig_stop(&scene->second);
+}
+
+static void an_eviction_during_a_hold_is_noticed(void **state)
+{
+    (void)state;
+    struct scene scene;
+    if (broker_is_real(&broker)) {
+        skip();
+    }
+    begin_hold(&scene, classic);
+    rd_kafka_mock_push_request_errors(broker.cluster, HEARTBEAT, 2, RD_KAFKA_RESP_ERR_UNKNOWN_MEMBER_ID,
+                                      RD_KAFKA_RESP_ERR_UNKNOWN_MEMBER_ID);
+    rigs_until(scene.first.losts > 0, &scene.first, &scene.second);
+    assert_false(scene.first.last_lost_valid);
+    end(&scene);
+}
+
+static void an_eviction_during_a_hold_is_noticed_by_a_probe(void **state)
+{
+    (void)state;
+    struct scene scene;
+    if (broker_is_real(&broker)) {
+        skip();
+    }
+    begin_hold(&scene, consumer);
+    rd_kafka_mock_push_request_errors(broker.cluster, OFFSET_COMMIT, 1, RD_KAFKA_RESP_ERR_UNKNOWN_MEMBER_ID);
+    rigs_until(scene.first.losts > 0, &scene.first, &scene.second);
+    rd_kafka_mock_clear_request_errors(broker.cluster, OFFSET_COMMIT);
+    end(&scene);
+}
+
+static void a_probe_never_takes_an_offset_back(void **state)
+{
+    (void)state;
+    struct scene scene;
+    begin_hold(&scene, classic);
+    struct seen_stay *held = rig_stay_by_id(&scene.first, scene.first.open_revoke.items[0]);
+    char topic[256];
+    int32_t partition = held->partition;
+    snprintf(topic, sizeof topic, "%s", held->topic);
+    /* Several heartbeats, with commits in between. */
+    for (int64_t offset = 1; offset <= 20; offset++) {
+        size_t before = scene.first.commits.count;
+        od_engine_commit(scene.first.engine, held->id, offset, -1, "1", 1, (uint64_t)offset);
+        od_engine_flush(scene.first.engine);
+        rigs_until(scene.first.commits.count > before, &scene.first, &scene.second);
+        int64_t pause = rig_now() + 40;
+        rigs_until(rig_now() > pause, &scene.first, &scene.second);
+    }
+    rig_answer_revoke(&scene.first);
+    scene.first.hold_revokes = false;
+    rigs_until(rig_owned(&scene.second) == 2, &scene.first, &scene.second);
+    if (scene.first.losts == 0) {
+        assert_int_equal(rig_stay(&scene.second, topic, partition)->position, 20);
+    }
+    end(&scene);
+}
+
+static void a_fatal_error_loses_everything_and_joins_anew(void **state)
+{
+    (void)state;
+    struct rig rig;
+    const char *topic = fresh_name("t");
+    const char *group = fresh_name("g");
+    broker_hospital(&broker, topic, group, 2);
+    rig_make(&rig, &broker, group, topic, classic);
+    rig_start(&rig);
+    rigs_until(rig_owned(&rig) == 4, &rig);
+    rd_kafka_test_fatal_error(rig.engine->handle->rk, RD_KAFKA_RESP_ERR__FATAL, "planted");
+    rigs_until(rig.losts == 1, &rig);
+    assert_false(rig.last_lost_valid);
+    assert_false(rig.fault.ends);
+    rigs_until(rig_owned(&rig) == 4, &rig);
+    broker_produce_many(&broker, topic, 1, 3);
+    rigs_until(rig_count_records(&rig, topic) == 3, &rig);
+    rig_leave(&rig);
+    rig_stop(&rig);
+}
+
+static void a_fenced_instance_ends_the_run(void **state)
+{
+    (void)state;
+    struct rig rig;
+    const char *topic = fresh_name("t");
+    const char *group = fresh_name("g");
+    broker_hospital(&broker, topic, group, 1);
+    rig_make(&rig, &broker, group, topic, classic);
+    rig_start(&rig);
+    rigs_until(rig_owned(&rig) == 2, &rig);
+    rd_kafka_test_fatal_error(rig.engine->handle->rk, RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID, "planted");
+    rigs_until(rig.faults == 1, &rig);
+    assert_int_equal(rig.fault.code, ORDERLY_FENCED);
+    assert_true(rig.fault.ends);
+    rigs_until(rig.losts == 1, &rig);
+    rig_leave(&rig);
+    rig_stop(&rig);
+}
+
+static void a_member_that_stood_still_is_confirmed_by_the_group(void **state)
+{
+    (void)state;
+    struct rig rig;
+    const char *topic = fresh_name("t");
+    const char *group = fresh_name("g");
+    broker_hospital(&broker, topic, group, 1);
+    rig_make(&rig, &broker, group, topic, classic);
+    rig_start(&rig);
+    rigs_until(rig_owned(&rig) == 2, &rig);
+    od_engine_stood_still(rig.engine, 100); /* not long enough to matter */
+    rigs_until(rig_now() > 0, &rig);
+    assert_int_equal(rig.suspects, 0);
+    commit_all(&rig);
+    od_engine_stood_still(rig.engine, 60000);
+    rigs_until(rig.suspects == 1 && rig.confirmed == 1, &rig);
+    assert_int_equal(rig.losts, 0);
+    if (!broker_is_real(&broker)) {
+        rd_kafka_mock_push_request_errors(broker.cluster, OFFSET_COMMIT, 1, RD_KAFKA_RESP_ERR_ILLEGAL_GENERATION);
+        od_engine_stood_still(rig.engine, 60000);
+        rigs_until(rig.suspects == 2 && rig.losts >= 1, &rig);
+        rigs_until(rig_owned(&rig) == 2, &rig);
+    }
+    rig_leave(&rig);
+    rig_stop(&rig);
+}
+
+static void nothing_is_read_before_its_offset_is_known(void **state)
+{
+    (void)state;
+    struct rig rig;
+    const char *topic = fresh_name("t");
+    const char *group = fresh_name("g");
+    if (broker_is_real(&broker)) {
+        skip();
+    }
+    broker_hospital(&broker, topic, group, 1);
+    broker_produce_many(&broker, topic, 0, 5);
+    rig_make(&rig, &broker, group, topic, classic);
+    for (int i = 0; i < 60; i++) {
+        rd_kafka_mock_push_request_errors(broker.cluster, OFFSET_FETCH, 1, RD_KAFKA_RESP_ERR_GROUP_ID_NOT_FOUND);
+    }
+    rig_start(&rig);
+    rigs_until(rig.engine->offsets.failing_since_ms > 0 && rig.engine->group.ever_assigned,
+               &rig); /* the assign is answered without them */
+    assert_int_equal(rig.records.count, 0);
+    rd_kafka_mock_clear_request_errors(broker.cluster, OFFSET_FETCH);
+    rigs_until(rig_count_records(&rig, topic) == 5, &rig);
+    rig_leave(&rig);
+    rig_stop(&rig);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(an_eviction_during_a_hold_is_noticed),
+        cmocka_unit_test(an_eviction_during_a_hold_is_noticed_by_a_probe),
+        cmocka_unit_test(a_probe_never_takes_an_offset_back),
+        cmocka_unit_test(a_fatal_error_loses_everything_and_joins_anew),
+        cmocka_unit_test(a_fenced_instance_ends_the_run),
+        cmocka_unit_test(a_member_that_stood_still_is_confirmed_by_the_group),
+        cmocka_unit_test(nothing_is_read_before_its_offset_is_known),
+    };
+    broker_start(&broker, 1);
+    int failed = cmocka_run_group_tests_name("kafka.member", tests, NULL, NULL);
+    broker_stop(&broker);
+    return failed;
+}
