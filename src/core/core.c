@@ -125,6 +125,7 @@ void od_core_free(struct od_core *core)
     od_vec_fini(&core->stays);
     od_vec_fini(&core->copy_wait);
     od_vec_fini(&core->reread_wait);
+    od_vec_fini(&core->recalls);
     od_copies_seen_free(core);
     od_map_fini(&core->stay_by_id);
     od_heap_fini(&core->timers);
@@ -179,6 +180,7 @@ enum orderly_err od_core_step(struct od_core *core, const struct od_event *event
     od_fault_timers(core);
     stay_timers(core);
     od_reread_due(core);
+    od_recall_due(core);
     od_copy_pump(core);
     od_reread_pump(core);
     od_dispatch(core);
@@ -205,6 +207,7 @@ int64_t od_core_deadline(const struct od_core *core)
     at = earlier(at, od_gate_deadline(core));
     at = earlier(at, od_fault_deadline(core));
     at = earlier(at, od_dispatch_deadline(core));
+    at = earlier(at, od_recall_deadline(core));
     at = earlier(at, od_close_deadline(core));
     return at;
 }

@@ -265,6 +265,10 @@ static void push_job(struct od_core *core, struct od_stay *stay, size_t first)
     struct od_effect *effect = od_effect_push(core, OD_EFFECT_RUN, stay->id);
     effect->run.first = first;
     effect->run.count = core->effects->run_count - first;
+    bool chunk = !core->config.poll_face && !core->config.batch_max;
+    for (size_t i = first + 1; chunk && i < core->effects->run_count; i++) {
+        od_recall_note(core, core->effects->runs[i].record);
+    }
     od_stay_touch(core, stay);
 }
 

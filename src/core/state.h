@@ -75,11 +75,11 @@ struct od_tracker {
     uint64_t flight_version;
     int64_t flight_offset;
     size_t flight_size; /* of its text */
-    int64_t soon_ms;   /* a commit is wanted by then; OD_NO_TIME none */
-    int64_t again_ms;  /* none is tried before (back-off) */
-    int64_t last_ms;   /* when the last one was sent */
-    int64_t first_ms;  /* since when something is uncommitted; OD_NO_TIME nothing */
-    uint32_t failures; /* in a row */
+    int64_t soon_ms;    /* a commit is wanted by then; OD_NO_TIME none */
+    int64_t again_ms;   /* none is tried before (back-off) */
+    int64_t last_ms;    /* when the last one was sent */
+    int64_t first_ms;   /* since when something is uncommitted; OD_NO_TIME nothing */
+    uint32_t failures;  /* in a row */
     enum od_commit_result last_result;
     bool first_due; /* the resolved position must be committed before the first dispatch */
     bool wanted;    /* COMMIT_WANT or the last commit: now, whatever the interval says */
@@ -160,6 +160,12 @@ struct od_hold {
 
 enum od_close_stage { OD_CLOSE_NOT, OD_CLOSE_CALLBACK, OD_CLOSE_WORK, OD_CLOSE_COMMIT, OD_CLOSE_LEAVING, OD_CLOSE_END };
 
+/* A record of a job of several, and when it is called back if it still waits there. */
+struct od_recall {
+    int64_t at_ms;
+    uint64_t record;
+};
+
 struct od_close {
     enum od_close_stage stage;
     int64_t deadline_ms, cancel_ms;
@@ -196,6 +202,8 @@ struct od_core {
     struct od_parked copy_again;  /* copies to be tried again */
     struct od_id_queue copy_wait; /* copies not begun */
     struct od_id_queue reread_wait;
+    OD_VEC(struct od_recall) recalls; /* in order of time, from recall_first on */
+    size_t recall_first;
     uint64_t rereading;
 
     OD_VEC(struct od_stay *) stays; /* by index; NULL free */
@@ -317,6 +325,11 @@ int64_t od_dispatch_deadline(const struct od_core *);
 void od_dispatch_want(struct od_core *, const struct od_event *);
 void od_dispatch_concurrency(struct od_core *, const struct od_event *);
 void od_dispatch_rate(struct od_core *, const struct od_event *);
+
+/* recall.c */
+void od_recall_note(struct od_core *, uint64_t record);
+void od_recall_due(struct od_core *);
+int64_t od_recall_deadline(const struct od_core *);
 
 /* settle.c */
 void od_settle_event(struct od_core *, const struct od_event *);

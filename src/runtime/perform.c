@@ -20,8 +20,7 @@ static struct orderly_record *base_of(const struct od_effect *effect)
 /* A record that cannot be run goes back to the core as not run. */
 static void return_unrun(struct od_loop *loop, uint64_t record)
 {
-    if (od_inbox_post(&loop->orderly->inbox, (struct od_post){.type = OD_POST_UNRUN, .a = record}) ==
-        ORDERLY_NOMEM) {
+    if (od_inbox_post(&loop->orderly->inbox, (struct od_post){.type = OD_POST_UNRUN, .a = record}) == ORDERLY_NOMEM) {
         od_loop_out_of_memory(loop);
     }
 }
@@ -48,8 +47,7 @@ static void append_job(struct od_chain *jobs, struct orderly_record *job)
     jobs->count++;
 }
 
-static void perform_run(
-    struct od_loop *loop, const struct od_step *step, const struct od_effect *effect)
+static void perform_run(struct od_loop *loop, const struct od_step *step, const struct od_effect *effect)
 {
     struct orderly_record *job = NULL, *last = NULL;
     int64_t now_us = od_clock_us();
@@ -83,29 +81,42 @@ static void perform_run(
     }
 }
 
-static void perform_cancel(
-    struct od_loop *loop, const struct od_step *step, const struct od_effect *effect)
+/* Takes back what no worker has begun. */
+static bool withdraw(struct od_loop *loop, struct orderly_record *record)
+{
+    if (!od_record_withdraw(record)) {
+        return false;
+    }
+    /* Whoever was to run it has a reference and will leave it out. */
+    orderly_record_ref(record);
+    if (!od_inbox_splice(&loop->orderly->inbox, record, record)) {
+        od_record_drop(record);
+    }
+    return true;
+}
+
+static void perform_recall(struct od_loop *loop, const struct od_step *step, const struct od_effect *effect)
+{
+    (void)step;
+    struct orderly_record *base = base_of(effect);
+    (void)withdraw(loop, base->run != NULL ? base->run : base);
+}
+
+static void perform_cancel(struct od_loop *loop, const struct od_step *step, const struct od_effect *effect)
 {
     (void)step;
     struct orderly_record *base = base_of(effect);
     struct orderly_record *record = base->run != NULL ? base->run : base;
-    if (od_record_withdraw(record)) {
-        /* Whoever was to run it has a reference and will leave it out. */
-        orderly_record_ref(record);
-        if (!od_inbox_splice(&loop->orderly->inbox, record, record)) {
-            od_record_drop(record);
-        }
+    if (withdraw(loop, record)) {
         return;
     }
     unsigned state = atomic_load(&record->state);
     if (state == OD_RECORD_OUT || state == OD_RECORD_SOUGHT) {
-        od_record_cancel(
-            record, effect->cancel.reason, od_clock_after(loop->now_ms, effect->cancel.left_ms));
+        od_record_cancel(record, effect->cancel.reason, od_clock_after(loop->now_ms, effect->cancel.left_ms));
     }
 }
 
-static void perform_copy(
-    struct od_loop *loop, const struct od_step *step, const struct od_effect *effect)
+static void perform_copy(struct od_loop *loop, const struct od_step *step, const struct od_effect *effect)
 {
     (void)step;
     struct orderly_record *base = base_of(effect);
@@ -115,21 +126,20 @@ static void perform_copy(
         od_meters_dead_letter(&loop->meters, lease->source, base->copy_class);
     }
     struct od_copy_request request = {.record = effect->record,
-        .id = effect->id,
-        .message = od_record_message(base),
-        .kind = effect->copy.kind,
-        .form = effect->copy.form,
-        .attempts = effect->copy.attempts,
-        .due_ms = effect->copy.due_ms,
-        .delay_ms = effect->copy.delay_ms,
-        .last_attempt_ms = base->last_attempt_ms,
-        .error_class = base->copy_class,
-        .error_text = base->copy_text};
+                                      .id = effect->id,
+                                      .message = od_record_message(base),
+                                      .kind = effect->copy.kind,
+                                      .form = effect->copy.form,
+                                      .attempts = effect->copy.attempts,
+                                      .due_ms = effect->copy.due_ms,
+                                      .delay_ms = effect->copy.delay_ms,
+                                      .last_attempt_ms = base->last_attempt_ms,
+                                      .error_class = base->copy_class,
+                                      .error_text = base->copy_text};
     od_engine_copy(loop->engine, &request);
 }
 
-static void perform_commit(
-    struct od_loop *loop, const struct od_step *step, const struct od_effect *effect)
+static void perform_commit(struct od_loop *loop, const struct od_step *step, const struct od_effect *effect)
 {
     (void)step;
     struct od_lease *lease = od_loop_lease(loop, effect->id);
@@ -137,32 +147,28 @@ static void perform_commit(
         lease->commit_offset = effect->offset;
     }
     od_engine_commit(loop->engine, effect->id, effect->offset, effect->commit.leader_epoch, effect->commit.text,
-        effect->commit.text_size, effect->commit.sequence);
+                     effect->commit.text_size, effect->commit.sequence);
 }
 
-static void perform_fetch(
-    struct od_loop *loop, const struct od_step *step, const struct od_effect *effect)
+static void perform_fetch(struct od_loop *loop, const struct od_step *step, const struct od_effect *effect)
 {
     (void)step;
     od_engine_fetch(loop->engine, effect->id, effect->fetch.records, effect->fetch.bytes);
 }
 
-static void perform_reread(
-    struct od_loop *loop, const struct od_step *step, const struct od_effect *effect)
+static void perform_reread(struct od_loop *loop, const struct od_step *step, const struct od_effect *effect)
 {
     (void)step;
     od_engine_reread(loop->engine, effect->record, effect->id, effect->offset);
 }
 
-static void perform_seek(
-    struct od_loop *loop, const struct od_step *step, const struct od_effect *effect)
+static void perform_seek(struct od_loop *loop, const struct od_step *step, const struct od_effect *effect)
 {
     (void)step;
     od_engine_seek(loop->engine, effect->id, effect->offset);
 }
 
-static void perform_answer_revoke(
-    struct od_loop *loop, const struct od_step *step, const struct od_effect *effect)
+static void perform_answer_revoke(struct od_loop *loop, const struct od_step *step, const struct od_effect *effect)
 {
     if (loop->rebalance_since_ms != 0) {
         int64_t took_ms = loop->now_ms - loop->rebalance_since_ms;
@@ -170,15 +176,14 @@ static void perform_answer_revoke(
         if (loop->drain_since_ms != 0) {
             od_meter_add(&loop->meters.drain, (loop->now_ms - loop->drain_since_ms) * 1000);
         }
-        od_log(loop->orderly, ORDERLY_LOG_INFO, "rebalance", "gave up %zu partition%s after %lld ms",
-            effect->ids.count, effect->ids.count == 1 ? "" : "s", (long long)took_ms);
+        od_log(loop->orderly, ORDERLY_LOG_INFO, "rebalance", "gave up %zu partition%s after %lld ms", effect->ids.count,
+               effect->ids.count == 1 ? "" : "s", (long long)took_ms);
     }
     loop->rebalance_since_ms = loop->drain_since_ms = 0;
     od_engine_answer_revoke(loop->engine, step->effects.ids + effect->ids.first, effect->ids.count);
 }
 
-static void perform_answer_lost(
-    struct od_loop *loop, const struct od_step *step, const struct od_effect *effect)
+static void perform_answer_lost(struct od_loop *loop, const struct od_step *step, const struct od_effect *effect)
 {
     loop->rebalance_since_ms = loop->drain_since_ms = 0;
     od_engine_answer_lost(loop->engine, step->effects.ids + effect->ids.first, effect->ids.count);
@@ -187,17 +192,16 @@ static void perform_answer_lost(
 /* Nobody is told: the core is answered at once. */
 static void callback_done(struct od_loop *loop, uint64_t sequence)
 {
-    enum orderly_err error = od_inbox_post(
-        &loop->orderly->inbox, (struct od_post){.type = OD_POST_CALLBACK_DONE, .a = sequence});
+    enum orderly_err error =
+        od_inbox_post(&loop->orderly->inbox, (struct od_post){.type = OD_POST_CALLBACK_DONE, .a = sequence});
     (void)error; /* out of memory: the hold's deadline ends it */
 }
 
-static void perform_callback(
-    struct od_loop *loop, const struct od_step *step, const struct od_effect *effect)
+static void perform_callback(struct od_loop *loop, const struct od_step *step, const struct od_effect *effect)
 {
     static const enum od_callback_type types[] = {[OD_CALLBACK_ASSIGNED] = OD_CALL_ASSIGNED,
-        [OD_CALLBACK_REVOKED] = OD_CALL_REVOKED,
-        [OD_CALLBACK_LOST] = OD_CALL_LOST};
+                                                  [OD_CALLBACK_REVOKED] = OD_CALL_REVOKED,
+                                                  [OD_CALLBACK_LOST] = OD_CALL_LOST};
     enum od_callback_type type = types[effect->ids.callback];
     struct od_call *call = NULL;
     if (loop->orderly->callback_queue.started) {
@@ -224,8 +228,7 @@ static void perform_callback(
     od_callbacks_queue(loop->orderly, call);
 }
 
-static void perform_position(
-    struct od_loop *loop, const struct od_step *step, const struct od_effect *effect)
+static void perform_position(struct od_loop *loop, const struct od_step *step, const struct od_effect *effect)
 {
     (void)step;
     struct od_lease *lease = od_loop_lease(loop, effect->id);
@@ -234,8 +237,8 @@ static void perform_position(
         call = od_call_new(OD_CALL_POSITION, 1);
     }
     if (call == NULL) {
-        enum orderly_err error = od_inbox_post(&loop->orderly->inbox,
-            (struct od_post){.type = OD_POST_POSITION, .a = effect->id, .b = effect->offset});
+        enum orderly_err error = od_inbox_post(
+            &loop->orderly->inbox, (struct od_post){.type = OD_POST_POSITION, .a = effect->id, .b = effect->offset});
         (void)error;
         return;
     }
@@ -245,8 +248,7 @@ static void perform_position(
     od_callbacks_queue(loop->orderly, call);
 }
 
-static void perform_waiting(
-    struct od_loop *loop, const struct od_step *step, const struct od_effect *effect)
+static void perform_waiting(struct od_loop *loop, const struct od_step *step, const struct od_effect *effect)
 {
     (void)step;
     struct od_call *call = NULL;
@@ -262,15 +264,13 @@ static void perform_waiting(
     od_callbacks_queue(loop->orderly, call);
 }
 
-static void perform_forget(
-    struct od_loop *loop, const struct od_step *step, const struct od_effect *effect)
+static void perform_forget(struct od_loop *loop, const struct od_step *step, const struct od_effect *effect)
 {
     (void)step;
     od_record_forget(base_of(effect), loop->marking);
 }
 
-static void perform_commit_done(
-    struct od_loop *loop, const struct od_step *step, const struct od_effect *effect)
+static void perform_commit_done(struct od_loop *loop, const struct od_step *step, const struct od_effect *effect)
 {
     (void)step;
     od_commit_done(loop->orderly, effect->done.token, effect->done.error);
@@ -292,8 +292,7 @@ static void quit(struct od_loop *loop, struct od_lease *lease, enum orderly_reas
     od_member_ring(orderly);
 }
 
-static void perform_quit(
-    struct od_loop *loop, const struct od_step *step, const struct od_effect *effect)
+static void perform_quit(struct od_loop *loop, const struct od_step *step, const struct od_effect *effect)
 {
     (void)step;
     struct od_lease *lease = od_loop_lease(loop, effect->id);
@@ -305,8 +304,7 @@ static void perform_quit(
     }
 }
 
-static void perform_closed_assignment(
-    struct od_loop *loop, const struct od_step *step, const struct od_effect *effect)
+static void perform_closed_assignment(struct od_loop *loop, const struct od_step *step, const struct od_effect *effect)
 {
     (void)step;
     struct od_lease *lease = od_loop_lease(loop, effect->id);
@@ -321,24 +319,21 @@ static void perform_closed_assignment(
     od_lease_unref(lease);
 }
 
-static void perform_leave(
-    struct od_loop *loop, const struct od_step *step, const struct od_effect *effect)
+static void perform_leave(struct od_loop *loop, const struct od_step *step, const struct od_effect *effect)
 {
     (void)step;
     (void)effect;
     od_engine_leave(loop->engine);
 }
 
-static void perform_closed(
-    struct od_loop *loop, const struct od_step *step, const struct od_effect *effect)
+static void perform_closed(struct od_loop *loop, const struct od_step *step, const struct od_effect *effect)
 {
     (void)step;
     loop->ended = true;
     loop->result = effect->done.error;
 }
 
-static void perform_tell(
-    struct od_loop *loop, const struct od_step *step, const struct od_effect *effect)
+static void perform_tell(struct od_loop *loop, const struct od_step *step, const struct od_effect *effect)
 {
     (void)step;
     if (effect->tell.tell == OD_TELL_STATE_ENTERED && effect->id == 0) {
@@ -368,6 +363,7 @@ static od_perform *const table[] = {
     [OD_EFFECT_LEAVE] = perform_leave,
     [OD_EFFECT_CLOSED] = perform_closed,
     [OD_EFFECT_TELL] = perform_tell,
+    [OD_EFFECT_RECALL] = perform_recall,
 };
 
 void od_loop_perform(struct od_loop *loop)

@@ -209,6 +209,7 @@ void model_saw(struct world *w, const struct od_effect *effect)
     case OD_EFFECT_WAITING:
     case OD_EFFECT_COMMIT_DONE:
     case OD_EFFECT_QUIT:
+    case OD_EFFECT_RECALL:
         break;
     case OD_EFFECT_TELL:
         if (effect->tell.tell == OD_TELL_DRAIN_CUT) {

@@ -261,6 +261,9 @@ static void put_effect(struct script *s, const struct od_effect *effect)
     case OD_EFFECT_CLOSED:
         script_put(s, "closed %d\n", (int)effect->done.error);
         break;
+    case OD_EFFECT_RECALL:
+        script_put(s, "recall %s\n", script_name_of(s, effect->record, effect->tag));
+        break;
     case OD_EFFECT_TELL:
         put_tell(s, effect);
         break;

@@ -254,6 +254,7 @@ void sim_perform(struct sim *sim, struct sim_member *member, const struct od_eff
         break;
     case OD_EFFECT_WAITING:
     case OD_EFFECT_COMMIT_DONE:
+    case OD_EFFECT_RECALL: /* workers here begin all of a job at once */
         break;
     }
 }

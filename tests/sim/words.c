@@ -52,6 +52,7 @@ static const char *const effect_words[] = {
     [OD_EFFECT_LEAVE] = "LEAVE",
     [OD_EFFECT_CLOSED] = "CLOSED",
     [OD_EFFECT_TELL] = "TELL",
+    [OD_EFFECT_RECALL] = "RECALL",
 };
 
 static const char *const tell_words[] = {
