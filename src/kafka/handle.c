@@ -41,8 +41,8 @@ void od_budget_derive(const struct od_settings *settings, struct od_budget *ret)
     int64_t share = clamp(24 * MIB + above / 8, 24 * MIB, 128 * MIB);
     ret->queue_kbytes = clamp(share / KIB / 64, 256, 4096);
     ret->queue_messages = clamp(ret->queue_kbytes * KIB / 256, 1000, 100000);
-    ret->partition_fetch = clamp(share / 128, 64 * KIB, MIB);
-    ret->fetch = clamp(share / 16, MIB, 16 * MIB);
+    ret->partition_fetch = clamp(share / 64, 64 * KIB, MIB);
+    ret->fetch = clamp(share / 6, MIB, 16 * MIB);
 }
 
 static bool property_set(const struct od_settings *settings, const char *name)
@@ -108,6 +108,8 @@ static void set_consumer(struct making *making, bool group)
     suggest_number(making, "queued.max.messages.kbytes", budget.queue_kbytes);
     suggest_number(making, "queued.min.messages", budget.queue_messages);
     suggest(making, "fetch.queue.backoff.ms", "5");
+    /* A request that asks for the retry partitions alone (empty, the sources being full) keeps the broker connection for so long. */
+    suggest(making, "fetch.wait.max.ms", "20");
     suggest_number(making, "max.partition.fetch.bytes", budget.partition_fetch);
     if (!property_set(making->settings, "message.max.bytes")) {
         suggest_number(making, "fetch.max.bytes", budget.fetch);
