@@ -175,6 +175,7 @@ static enum orderly_err start_threads(struct daemon *daemon, struct orderly_erro
         .max_connections = connections > 0 ? (unsigned)connections : 64,
         .orderly = daemon->orderly,
         .sources = &daemon->sources,
+        .config = daemon->options->config,
         .group = daemon->group,
         .started_ms = od_clock_wall_ms(),
         .drain = on_drain,

@@ -39,6 +39,7 @@ static struct od_status status_of(struct od_listener *listener)
     return (struct od_status){
         .orderly = listener->options.orderly,
         .sources = listener->options.sources,
+        .config = listener->options.config,
         .group = listener->options.group,
         .started_ms = listener->options.started_ms,
         .leaving = atomic_load(&listener->leaving),

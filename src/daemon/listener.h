@@ -21,6 +21,7 @@ struct od_listener_options {
     unsigned max_connections;
     struct orderly *orderly;
     struct od_sources *sources;
+    const struct orderly_config *config; /* its limits are shown */
     const char *group;
     int64_t started_ms; /* Unix milliseconds */
     void (*drain)(const char *who, void *userdata);

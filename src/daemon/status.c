@@ -4,7 +4,10 @@
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+
+#include "daemon/setting.h"
 
 bool od_status_ready(const struct od_status *status, char *why, size_t size)
 {
@@ -193,6 +196,29 @@ static void add_stats(struct od_bytes *out, const struct orderly_stats *stats)
     od_bytes_byte(out, ']');
 }
 
+/* Every limit with its value and what happens when it is met. */
+static void add_limits(struct od_bytes *out, const struct orderly_config *config)
+{
+    begin(out, "limits", '[');
+    for (size_t i = 0; i < orderly_setting_count(); i++) {
+        struct orderly_setting setting = ORDERLY_SETTING_INIT;
+        char *value;
+
+        if (orderly_setting_at(i, &setting) != ORDERLY_OK || setting.when_met == NULL || setting.secret) {
+            continue;
+        }
+        value = od_setting_text(config, setting.name);
+        begin(out, NULL, '{');
+        add_text(out, "name", setting.name);
+        add_text(out, "value", value);
+        add_text(out, "text", setting.text);
+        add_text(out, "when_met", setting.when_met);
+        od_bytes_byte(out, '}');
+        free(value);
+    }
+    od_bytes_byte(out, ']');
+}
+
 bool od_status_json(const struct od_status *status, struct od_bytes *out)
 {
     struct orderly_stats *stats = NULL;
@@ -216,6 +242,7 @@ bool od_status_json(const struct od_status *status, struct od_bytes *out)
     add_member(out, status->orderly);
     add_handlers(out, status->sources);
     add_stats(out, stats);
+    add_limits(out, status->config);
     od_bytes_text(out, "}\n");
     orderly_stats_free(stats);
     return !out->failed;

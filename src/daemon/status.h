@@ -12,6 +12,7 @@
 struct od_status {
     struct orderly *orderly;
     struct od_sources *sources;
+    const struct orderly_config *config;
     const char *group;
     int64_t started_ms; /* Unix milliseconds */
     bool leaving;

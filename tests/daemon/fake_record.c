@@ -241,6 +241,18 @@ int64_t orderly_record_offset(const struct orderly_record *record)
     return record->read_offset;
 }
 
+const char *orderly_record_origin_topic(const struct orderly_record *record)
+{
+    return record->topic;
+}
+
+enum orderly_err orderly_record_set_error(struct orderly_record *record, const char *error_class, const char *text)
+{
+    snprintf(record->outcome.error_class, sizeof record->outcome.error_class, "%s", error_class);
+    snprintf(record->outcome.text, sizeof record->outcome.text, "%s", text);
+    return ORDERLY_OK;
+}
+
 struct orderly_bytes orderly_record_value(const struct orderly_record *record)
 {
     return record->value;

@@ -189,8 +189,7 @@ static void at_its_deadline_it_is_cancelled_and_then_killed_and_others_are_relea
     struct fixture fixture;
 
     (void)state;
-    prepare(&fixture,
-                 WORKER "case $line in *cancel*) touch $DIR/cancelled;; *other*) touch $DIR/other;; esac; done");
+    prepare(&fixture, WORKER "case $line in *cancel*) touch $DIR/cancelled;; *other*) touch $DIR/other;; esac; done");
     fixture.options.timeout_ms = 1000;
     fixture.options.kill_grace_ms = 300;
     begin(&fixture);
