@@ -188,22 +188,28 @@ static void crashes_are_counted_for_each_record_and_bounded(void **state)
     od_crashes_fini(&crashes);
 }
 
+static bool reads(struct od_answer *answer, const char *text)
+{
+    char problem[200];
+
+    return od_answer_parse(answer, text, strlen(text), problem, sizeof problem);
+}
+
 static void answers_are_read_with_every_field_optional(void **state)
 {
     struct od_answer answer = OD_ANSWER_INIT;
-    char problem[200];
 
     (void)state;
-    assert_true(od_answer_parse(&answer, "{}", 2, problem, sizeof problem));
+    assert_true(reads(&answer, "{}"));
     assert_int_equal(answer.outcome, ORDERLY_UNSET);
     assert_int_equal(answer.after_ms, -1);
-    assert_true(od_answer_parse(&answer, "{\"error\":{\"class\":\"a b\\n\xC3\xA4\"}}", 26, problem, sizeof problem));
+    assert_true(reads(&answer, "{\"error\":{\"class\":\"a b\\n\xC3\xA4\"}}"));
     assert_string_equal(answer.error_class, "a_b___");
-    assert_true(od_answer_parse(&answer, "{\"after_ms\":1e30}", 17, problem, sizeof problem));
+    assert_true(reads(&answer, "{\"after_ms\":1e30}"));
     assert_true(answer.after_ms > 0);
-    assert_false(od_answer_parse(&answer, "{\"after_ms\":true}", 17, problem, sizeof problem));
-    assert_false(od_answer_parse(&answer, "{\"error\":{\"class\":7}}", 21, problem, sizeof problem));
-    assert_false(od_answer_parse(&answer, "[]", 2, problem, sizeof problem));
+    assert_false(reads(&answer, "{\"after_ms\":true}"));
+    assert_false(reads(&answer, "{\"error\":{\"class\":7}}"));
+    assert_false(reads(&answer, "[]"));
     od_answer_fini(&answer);
 }
 
