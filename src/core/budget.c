@@ -10,7 +10,7 @@
  */
 #include "core/state.h"
 
-enum { RECORDS_AT_ONCE = 50000 };
+enum { RECORDS_AT_ONCE = 50000, SPAN_MAX = 1 << 24 };
 
 void od_budget_hold(struct od_core *core, struct od_stay *stay, int64_t bytes)
 {
@@ -40,7 +40,10 @@ static int64_t records_left(struct od_core *core, struct od_stay *stay)
     int64_t left = settings->limit_window - (int64_t)inside;
     int64_t parked = settings->limit_parked - (int64_t)core->parked_count;
     int64_t base = stay->window.base;
-    od_named_flow(core, stay, OD_STATE_WINDOW_FULL, left <= 0, base);
+    bool wide = od_window_span(&stay->window) >= SPAN_MAX; /* a ring over all of it is kept */
+    left = wide ? 0 : left;
+    bool full = left <= 0 || (stay->map_blocked && stay->window_blocked);
+    od_named_flow(core, stay, OD_STATE_WINDOW_FULL, full, base);
     od_named_flow(core, stay, OD_STATE_LANE_FULL, stay->lanes_full > 0, base);
     od_named_flow(core, stay, OD_STATE_PARKED_FULL, parked <= 0 && stay->parked > 0, base);
     if (parked <= 0 && stay->parked > 0) {
@@ -85,7 +88,7 @@ static void give(struct od_core *core, struct od_stay *stay, int64_t records, in
 void od_budget_review(struct od_core *core, struct od_stay *stay)
 {
     int64_t records = 0, bytes = 0;
-    od_named_flow(core, stay, OD_STATE_MAP_FULL, stay->map_blocked, stay->window.base);
+    od_named_flow(core, stay, OD_STATE_MAP_FULL, stay->map_blocked && !stay->window_blocked, stay->window.base);
     if (reads(core, stay)) {
         records = records_left(core, stay);
         bytes = bytes_left(core, stay);

@@ -19,8 +19,11 @@ static void on_suspect(struct od_core *core, const struct od_event *event)
     bool suspect = event->type == OD_EVENT_SUSPECT;
     core->suspect = suspect;
     od_named_set(core, NULL, OD_STATE_SUSPECT, suspect, -1);
-    if (!suspect) {
-        od_dispatch_offer_all(core);
+    for (size_t i = 0; !suspect && i < core->stays.count; i++) {
+        if (core->stays.items[i]) {
+            od_dispatch_offer(core, core->stays.items[i]);
+            od_stay_touch(core, core->stays.items[i]);
+        }
     }
 }
 

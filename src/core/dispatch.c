@@ -73,15 +73,6 @@ void od_dispatch_unlist(struct od_core *core, struct od_stay *stay)
     }
 }
 
-void od_dispatch_offer_all(struct od_core *core)
-{
-    for (size_t i = 0; i < core->stays.count; i++) {
-        if (core->stays.items[i]) {
-            od_dispatch_offer(core, core->stays.items[i]);
-        }
-    }
-}
-
 /* ---- rate: a bucket of a tenth of a second, kept as the time up to which it is spent ---- */
 
 static uint64_t tokens(const struct od_core *core)
@@ -119,7 +110,8 @@ static bool reserve(struct od_core *core, struct od_stay *stay, const struct od_
         return true;
     }
     uint64_t out = stay->running + stay->copying;
-    if (out + stay->window.done_above > (uint64_t)core->settings->limit_window) {
+    stay->window_blocked = out + stay->window.done_above > (uint64_t)core->settings->limit_window;
+    if (stay->window_blocked) {
         return false;
     }
     int64_t last = record->offset > stay->last_dispatched ? record->offset : stay->last_dispatched;

@@ -57,6 +57,7 @@ void od_fault_happened(struct od_core *core, struct od_stay *stay, uint32_t slot
         return; /* it began before the pause */
     }
     source->faults++;
+    core->trouble = true;
     source->probe = 0;
     source->fault_until_ms = core->now_ms + od_doubling(PAUSE_FIRST_MS, PAUSE_MAX_MS, source->faults);
 }
@@ -90,11 +91,24 @@ void od_fault_throttle(struct od_core *core, struct od_stay *stay, int64_t delay
         return;
     }
     source->throttled_until_ms = until;
+    core->trouble = true;
     each_of_source(core, source, OD_STATE_THROTTLED, true);
+}
+
+void od_fault_begins(struct od_core *core, struct od_stay *stay)
+{
+    const struct od_source *source = od_source_of(core, stay);
+    od_named_set(core, stay, OD_STATE_HANDLER_FAULT, source->fault_until_ms != OD_NO_TIME, -1);
+    od_named_set(core, stay, OD_STATE_THROTTLED, source->throttled_until_ms > core->now_ms, -1);
+    od_named_set(core, stay, OD_STATE_DEAD_LETTER_RATE, source->guard_shut, -1);
 }
 
 void od_fault_timers(struct od_core *core)
 {
+    if (!core->trouble) {
+        return;
+    }
+    core->trouble = false;
     for (size_t i = 0; i < core->sources.count; i++) {
         struct od_source *source = &core->sources.items[i];
         if (source->throttled_until_ms && core->now_ms >= source->throttled_until_ms) {
@@ -108,13 +122,14 @@ void od_fault_timers(struct od_core *core)
         } else if (core->now_ms < source->fault_until_ms) {
             source->probing = false;
         }
+        core->trouble |= source->throttled_until_ms || source->fault_until_ms != OD_NO_TIME;
     }
 }
 
 int64_t od_fault_deadline(const struct od_core *core)
 {
     int64_t at = OD_NO_TIME;
-    for (size_t i = 0; i < core->sources.count; i++) {
+    for (size_t i = 0; core->trouble && i < core->sources.count; i++) {
         const struct od_source *source = &core->sources.items[i];
         if (source->throttled_until_ms && source->throttled_until_ms < at) {
             at = source->throttled_until_ms;

@@ -95,11 +95,12 @@ struct od_stay {
     bool assigned_pending; /* its `assigned` callback has not returned */
     bool revoked_told;     /* its `revoked` callback has begun */
     bool quit_told;
-    bool finished;      /* committed, waits for the others of its revoke */
-    bool stopped;       /* oversize, record_lost: until RESET_GUARD */
-    bool map_blocked;   /* the reservation failed: until something ends */
-    bool dirty, listed; /* in core->dirty, in the ready ring */
-    uint64_t pauses;    /* bit set of reasons */
+    bool finished;       /* committed, waits for the others of its revoke */
+    bool stopped;        /* oversize, record_lost: until RESET_GUARD */
+    bool map_blocked;    /* the reservation failed: until something ends */
+    bool window_blocked; /* it was limits.window that said no, not the map */
+    bool dirty, listed;  /* in core->dirty, in the ready ring */
+    uint64_t pauses;     /* bit set of reasons */
 
     struct od_window window;
     struct od_offset_map map; /* what the former owner had done */
@@ -213,6 +214,7 @@ struct od_core {
     struct od_heap timers;
     uint32_t ready_head, ready_count; /* ring */
     OD_VEC(struct od_source) sources;
+    bool trouble; /* some source has a fault or is throttled */
 
     uint64_t queued, running, parked_count, copying, let_go;
     uint64_t in_flight; /* RUN and not settled, stale ones too */
@@ -319,7 +321,6 @@ void od_intake_fetched(struct od_core *, const struct od_event *);
 void od_dispatch(struct od_core *);
 void od_dispatch_offer(struct od_core *, struct od_stay *); /* it may have something to dispatch */
 void od_dispatch_unlist(struct od_core *, struct od_stay *);
-void od_dispatch_offer_all(struct od_core *);
 bool od_dispatch_allowed(const struct od_core *, const struct od_stay *);
 int64_t od_dispatch_deadline(const struct od_core *);
 void od_dispatch_want(struct od_core *, const struct od_event *);
@@ -420,6 +421,9 @@ void od_fault_forgotten(struct od_core *, struct od_stay *, uint64_t record);
 void od_fault_timers(struct od_core *);
 int64_t od_fault_deadline(const struct od_core *);
 bool od_fault_allows(const struct od_core *, const struct od_stay *);
+
+/* A stay that begins now shares the trouble of its source. */
+void od_fault_begins(struct od_core *, struct od_stay *);
 
 /* guard.c */
 void od_guard_settled(struct od_core *, struct od_stay *, bool dead_letter);
