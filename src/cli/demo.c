@@ -65,7 +65,7 @@ static void plan_ward(struct od_demo_record *record, unsigned *state)
     } else if (dice < 18) {
         record->kind = OD_DEMO_HOPELESS;
     } else if (dice < 20) {
-        record->work_ms = 1000; /* one that a member has to wait for when it leaves */
+        record->work_ms = 800; /* one that a member has to wait for when it leaves */
     }
 }
 

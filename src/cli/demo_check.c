@@ -106,7 +106,10 @@ static void take_order(struct od_demo_check *check, size_t id, int64_t now_ms)
         const struct od_demo_record *before = &check->records[*last - 1];
         /* A run that hangs, or was cut, leaves no end of its own. */
         bool ended = before->kind == OD_DEMO_HANG || (before->first_end_ms && before->first_end_ms <= now_ms);
-        check->report.out_of_order += (size_t)*last - 1 > id || !ended;
+        if ((size_t)*last - 1 > id || !ended) {
+            check->report.out_of_order++;
+            od_talk("record %zu began before record %d of its key had ended", id, *last - 1);
+        }
     }
     *last = (int)id + 1;
 }
@@ -178,6 +181,15 @@ static int by_time(const void *a, const void *b)
     return x->step - y->step;
 }
 
+static void say_wrong(size_t id, const struct od_demo_record *record)
+{
+    od_talk(
+        "record %zu (kind %d, %d failures, works %d ms): %d runs of %d, %d of them repeated, the last attempt %d ended "
+        "with %d",
+        id, (int)record->kind, record->failures, record->work_ms, record->runs, planned_runs(record), record->repeats,
+        record->last_attempt, record->last_end_ms ? record->last_code : -1);
+}
+
 void od_demo_check_finish(struct od_demo_check *check)
 {
     struct od_demo_report *report = &check->report;
@@ -186,9 +198,12 @@ void od_demo_check_finish(struct od_demo_check *check)
     for (size_t i = 0; i < check->count; i++) {
         const struct od_demo_record *record = &check->records[i];
         report->retried += record->last_attempt > 1;
+        bool more = record->runs - record->repeats > planned_runs(record);
         report->lost += record->runs == 0;
-        report->wrong += record->runs > 0 && !od_demo_finished(record);
-        report->wrong += record->runs - record->repeats > planned_runs(record);
+        report->wrong += record->runs > 0 && (more || !od_demo_finished(record));
+        if (more || record->repeats || !od_demo_finished(record)) {
+            say_wrong(i, record);
+        }
     }
     if (check->wait_count) {
         qsort(check->waits, check->wait_count, sizeof *check->waits, by_time);

@@ -376,6 +376,27 @@ static enum orderly_err commit_transaction(struct od_mover *mover, const rd_kafk
     return err;
 }
 
+/* The answer as a whole may be fine and each partition refused. */
+static enum orderly_err take_altered(struct od_mover *mover, rd_kafka_event_t *event, struct orderly_error *error)
+{
+    static const char what[] = "what was moved cannot be remembered";
+    size_t count = 0;
+    const rd_kafka_group_result_t **groups = rd_kafka_AlterConsumerGroupOffsets_result_groups(
+        rd_kafka_event_AlterConsumerGroupOffsets_result(event), &count);
+    const rd_kafka_error_t *refused = count == 1 ? rd_kafka_group_result_error(groups[0]) : NULL;
+    if (count != 1 || refused) {
+        return od_admin_fail(mover->admin, error, refused ? rd_kafka_error_code(refused) : RD_KAFKA_RESP_ERR__FAIL,
+                             refused ? rd_kafka_error_string(refused) : NULL, what);
+    }
+    const rd_kafka_topic_partition_list_t *list = rd_kafka_group_result_partitions(groups[0]);
+    for (int i = 0; i < list->cnt; i++) {
+        if (list->elems[i].err) {
+            return od_admin_fail(mover->admin, error, list->elems[i].err, NULL, what);
+        }
+    }
+    return ORDERLY_OK;
+}
+
 static enum orderly_err commit_plainly(struct od_mover *mover, const rd_kafka_topic_partition_list_t *list,
                                        struct orderly_error *error)
 {
@@ -385,6 +406,7 @@ static enum orderly_err commit_plainly(struct od_mover *mover, const rd_kafka_to
     rd_kafka_AlterConsumerGroupOffsets(mover->admin->rk, &request, 1, options, mover->admin->queue);
     enum orderly_err err = od_admin_wait(mover->admin, "what was moved cannot be remembered", &event, error);
     if (!err) {
+        err = take_altered(mover, event, error);
         rd_kafka_event_destroy(event);
     }
     rd_kafka_AdminOptions_destroy(options);
