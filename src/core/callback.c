@@ -39,6 +39,9 @@ static void overrun_returned(struct od_core *core)
     if (--core->callbacks_overrun > 0) {
         return;
     }
+    if (core->waiting == ORDERLY_WAITING_LOST && !core->hold.open) {
+        core->waiting = ORDERLY_WAITING_NONE;
+    }
     od_named_leave(core, NULL, OD_STATE_CALLBACK_BLOCKED);
     for (size_t i = 0; i < core->stays.count; i++) {
         struct od_stay *stay = core->stays.items[i];

@@ -252,12 +252,12 @@ static void drop_empty_hold(struct od_core *core)
     if (!hold->open || hold->ids.count > 0) {
         return;
     }
+    core->waiting = hold->callback ? ORDERLY_WAITING_LOST : ORDERLY_WAITING_NONE; /* the callback may look */
     if (hold->callback) {
         overrun(core);
     }
     hold->open = false;
     hold->gate_ms = OD_NO_TIME;
-    core->waiting = ORDERLY_WAITING_NONE;
 }
 
 static void lose(struct od_core *core, struct od_stay *stay)

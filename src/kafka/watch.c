@@ -8,10 +8,19 @@
 #include <stdio.h>
 #include <string.h>
 
+/* With KIP-848 the broker sets the heartbeat interval, and does not tell librdkafka's users. */
+#define CONSUMER_PROBE_MS 1000
+
+static int64_t probe_interval(const struct od_engine *engine)
+{
+    int64_t heartbeat = engine->settings->heartbeat_interval;
+    return engine->group.consumer_protocol && heartbeat > CONSUMER_PROBE_MS ? CONSUMER_PROBE_MS : heartbeat;
+}
+
 void od_watch_hold_begins(struct od_engine *engine)
 {
     struct od_watch *watch = &engine->watch;
-    watch->next_ms = engine->now_ms + engine->settings->heartbeat_interval;
+    watch->next_ms = engine->now_ms + probe_interval(engine);
     snprintf(watch->member_id, sizeof watch->member_id, "%s", engine->group.member_id);
     watch->generation = engine->group.generation;
 }
@@ -90,7 +99,7 @@ void od_watch_serve(struct od_engine *engine)
         return;
     }
     watch->next_ms = engine->now_ms +
-                     (watch->suspect ? engine->settings->heartbeat_interval / 3 : engine->settings->heartbeat_interval);
+                     (watch->suspect ? engine->settings->heartbeat_interval / 3 : probe_interval(engine));
     if (holding) {
         look(engine);
     } else {

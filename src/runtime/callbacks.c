@@ -149,8 +149,28 @@ static void make_position_call(struct orderly *orderly, const struct od_call *ca
     (void)error;
 }
 
+/* The call that this thread is making. */
+static _Thread_local const struct od_call *under_way;
+
+bool od_callbacks_fenced(
+    const struct orderly *orderly, const struct orderly_partition *partitions, size_t count)
+{
+    const struct od_call *call = under_way;
+    bool fenced = false;
+    for (size_t i = 0; call != NULL && call->type == OD_CALL_REVOKED && i < call->count; i++) {
+        const struct od_lease *lease = call->leases[i];
+        bool meant = count == 0;
+        for (size_t k = 0; k < count; k++) {
+            meant = meant || od_lease_matches(lease, &partitions[k]);
+        }
+        fenced = fenced || (meant && lease->orderly == orderly && atomic_load(&lease->lost));
+    }
+    return fenced;
+}
+
 static void make(struct orderly *orderly, const struct od_call *call)
 {
+    under_way = call;
     switch (call->type) {
     case OD_CALL_ASSIGNED:
     case OD_CALL_REVOKED:
@@ -167,6 +187,7 @@ static void make(struct orderly *orderly, const struct od_call *call)
         orderly->callbacks.committed(orderly, call->offsets, call->count, orderly->userdata);
         break;
     }
+    under_way = NULL;
 }
 
 static void *callback_main(void *opaque)

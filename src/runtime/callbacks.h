@@ -52,6 +52,12 @@ void od_callbacks_stop(struct orderly *, int64_t wait_ms);
 /* Whether the user has given this one. */
 bool od_callbacks_has(const struct orderly *, enum od_callback_type);
 
+/*
+ * Whether this is a thread inside `revoked`, and a partition of the list (count 0: any) that the callback was told of has been lost since: it may be
+ * ours again already, but not the part of it that the callback means.
+ */
+bool od_callbacks_fenced(const struct orderly *, const struct orderly_partition *, size_t count);
+
 /* Thread: loop. A call with room for `count` leases, to be filled; NULL: out of memory. */
 struct od_call *od_call_new(enum od_callback_type, size_t count);
 /* Thread: loop. Takes it. */

@@ -147,6 +147,9 @@ enum orderly_err orderly_commit(struct orderly *orderly, const struct orderly_pa
     if (orderly == NULL || (count > 0 && partitions == NULL)) {
         return od_fail(error, ORDERLY_INVALID, "orderly_commit: no object, or a count without a list");
     }
+    if (od_callbacks_fenced(orderly, partitions, count)) {
+        return od_fail(error, ORDERLY_FENCED, "orderly_commit: %s", orderly_strerror(ORDERLY_FENCED));
+    }
     int64_t until_ms = od_clock_after(od_clock_ms(), timeout_ms);
     struct od_commit_wait wait = {.token = 0};
     pthread_mutex_lock(&orderly->mutex);

@@ -22,7 +22,7 @@ struct od_lease {
     int32_t partition;
     enum od_topic_kind kind;
     atomic_bool closed;        /* over: whatever settles now is stale */
-    atomic_bool lost;          /* gone before it was given up */
+    atomic_bool lost;          /* gone before it was given up: stale too */
     atomic_int quit;           /* enum orderly_reason: its workers must go */
     atomic_uint_least64_t out; /* handed out, neither settled nor released */
     int quit_fd;               /* -1 none; guarded by the object's mutex */

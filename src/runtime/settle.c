@@ -27,7 +27,8 @@ enum orderly_err od_settle_claim(
             return ORDERLY_INVALID;
         }
     }
-    if (atomic_load_explicit(&record->lease->closed, memory_order_relaxed)) {
+    if (atomic_load_explicit(&record->lease->closed, memory_order_relaxed) ||
+        atomic_load_explicit(&record->lease->lost, memory_order_relaxed)) {
         result = ORDERLY_STALE;
     }
     record->delay_ms = settling->delay_ms;

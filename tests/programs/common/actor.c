@@ -22,62 +22,46 @@ static void note(struct test_actor *a, enum test_act act, int32_t partition, int
     pthread_mutex_unlock(&a->lock);
 }
 
+/* Partition p of the retry topic is noted as TEST_OF_RETRY + p. */
 static void note_all(struct test_actor *a, enum test_act act, const struct orderly_partition *list, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
-        note(a, act, list[i].partition, -1);
-    }
-}
+        bool source = strcmp(list[i].topic, a->topic) == 0;
 
-/* The retry topic's partitions are left out: checks count those of the source. */
-static size_t of_source(const struct test_actor *a, const struct orderly_partition *list, size_t count,
-                        struct orderly_partition *ret)
-{
-    size_t kept = 0;
-
-    for (size_t i = 0; i < count; i++) {
-        if (strcmp(list[i].topic, a->topic) == 0 && kept < 64) {
-            ret[kept++] = list[i];
-        }
+        note(a, act, source ? list[i].partition : TEST_OF_RETRY + list[i].partition, -1);
     }
-    return kept;
 }
 
 static void on_assigned(struct orderly *self, const struct orderly_partition *list, size_t count, void *userdata)
 {
     struct test_actor *a = userdata;
-    struct orderly_partition ours[64];
 
     (void)self;
-    count = of_source(a, list, count, ours);
-    note_all(a, TEST_ASSIGNED, ours, count);
+    note_all(a, TEST_ASSIGNED, list, count);
     if (a->assigned != NULL && count > 0) {
         a->assigned(a);
     }
-    note_all(a, TEST_ASSIGNED_END, ours, count);
+    note_all(a, TEST_ASSIGNED_END, list, count);
 }
 
 static void on_revoked(struct orderly *self, const struct orderly_partition *list, size_t count, void *userdata)
 {
     struct test_actor *a = userdata;
-    struct orderly_partition ours[64];
 
     (void)self;
-    count = of_source(a, list, count, ours);
-    note_all(a, TEST_REVOKED, ours, count);
+    note_all(a, TEST_REVOKED, list, count);
     if (a->revoked != NULL && count > 0) {
-        a->revoked(a, ours, count);
+        a->revoked(a, list, count);
     }
-    note_all(a, TEST_REVOKED_END, ours, count);
+    note_all(a, TEST_REVOKED_END, list, count);
 }
 
 static void on_lost(struct orderly *self, const struct orderly_partition *list, size_t count, void *userdata)
 {
     struct test_actor *a = userdata;
-    struct orderly_partition ours[64];
 
     (void)self;
-    note_all(a, TEST_LOST, ours, of_source(a, list, count, ours));
+    note_all(a, TEST_LOST, list, count);
 }
 
 static void on_waiting(struct orderly *self, const struct orderly_gate *gate, void *userdata)

@@ -12,6 +12,8 @@
 
 #include "orderly/orderly.h"
 
+#define TEST_OF_RETRY 1000
+
 enum test_act {
     TEST_ASSIGNED, /* one entry for each partition, when the callback begins */
     TEST_ASSIGNED_END,
