@@ -178,6 +178,11 @@ void od_drain_overrun(struct od_core *core)
     answer_if_through(core);
 }
 
+static enum orderly_reason reason_of(const struct od_stay *stay)
+{
+    return stay->end == OD_END_CLOSE ? ORDERLY_REASON_CLOSING : ORDERLY_REASON_REVOKED;
+}
+
 /* What still runs is given up: its outcome comes late, and moves nothing. A copy on its way may be there already: its record runs again. */
 static void cut(struct od_core *core, struct od_stay *stay)
 {
@@ -186,7 +191,7 @@ static void cut(struct od_core *core, struct od_stay *stay)
         core->counters.drains_cut += count;
         od_effect_tell(core, OD_TELL_DRAIN_CUT, stay->id, -1, (int64_t)count, 0);
         if (!stay->cancel_told) {
-            od_drain_cancel(core, stay, stay->end == OD_END_CLOSE ? ORDERLY_REASON_CLOSING : ORDERLY_REASON_REVOKED, 0);
+            od_drain_cancel(core, stay, reason_of(stay), 0);
         }
     }
     od_queue_give_up_running(core, stay);
@@ -220,7 +225,7 @@ void od_drain_review(struct od_core *core, struct od_stay *stay)
         }
         cut(core, stay);
         od_stay_move(stay, OD_STAY_COMMITTING);
-        od_drain_quit(core, stay, ORDERLY_REASON_REVOKED, 0);
+        od_drain_quit(core, stay, reason_of(stay), 0);
         od_commit_last(core, stay);
     }
     if (stay->state == OD_STAY_COMMITTING && !stay->finished) {

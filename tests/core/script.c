@@ -83,7 +83,7 @@ static void on_ready(struct script *s, struct od_event *event, char **args)
                                      .resolved = flag(args, "resolved"),
                                      .topic_id_hash = (uint64_t)number(args, "topic_id", 0)};
     const char *map = option(args, "map");
-    if (map && *map >= '0' && *map <= '9') {
+    if (map && strspn(map, "0123456789") == strlen(map)) {
         int at = script_commit_of(s, (uint32_t)strtoul(map, NULL, 10));
         if (at < 0) {
             script_fail(s, "nothing was committed by", map);
