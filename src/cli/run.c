@@ -4,12 +4,13 @@
 
 #include "cli/cli.h"
 #include "daemon/config_file.h"
+#include "daemon/setting.h"
 
 /* A configuration for each entry of `sources:`, and its topics as a list. All owned. */
 struct sources {
     struct od_daemon_source *list;
     struct orderly_config **configs;
-    char ***topics;
+    struct od_words *topics;
     size_t count;
 };
 
@@ -17,10 +18,7 @@ static void sources_fini(struct sources *sources)
 {
     for (size_t i = 0; i < sources->count; i++) {
         orderly_config_free(sources->configs[i]);
-        for (char **topic = sources->topics[i]; topic && *topic; topic++) {
-            free(*topic);
-        }
-        free(sources->topics[i]);
+        od_words_fini(&sources->topics[i]);
     }
     free(sources->list);
     free(sources->configs);
@@ -28,37 +26,27 @@ static void sources_fini(struct sources *sources)
     *sources = (struct sources){0};
 }
 
-/* "a,b" as a list that ends with NULL. */
-static char **split(const char *text)
+/* Appends the texts of a list setting: "a,b", or JSON, as files give it. */
+static bool add_list(struct od_words *words, const struct od_value *value)
 {
-    size_t room = 2;
-    for (const char *comma = text; (comma = strchr(comma, ',')) != NULL; comma++) {
-        room++;
+    struct od_words list = {0};
+    bool ok = !value || od_words_parse(value->value, &list);
+    for (size_t i = 0; i < list.count && ok; i++) {
+        ok = od_words_add(words, list.items[i]);
     }
-    char **list = calloc(room, sizeof *list);
-    size_t count = 0;
-    while (list && *text) {
-        size_t size = strcspn(text, ",");
-        if (size) {
-            list[count++] = strndup(text, size);
-        }
-        text += size + (text[size] == ',');
-    }
-    return list;
+    od_words_fini(&list);
+    return ok;
 }
 
 static enum orderly_err add_source(struct sources *sources, const struct od_values *all, const struct od_values *own,
                                    struct orderly_error *error)
 {
-    const struct od_value *topics = od_values_get(own, "topics"), *patterns = od_values_get(own, "patterns");
-    char text[8192];
     size_t i = sources->count;
-    snprintf(text, sizeof text, "%s%s%s", topics ? topics->value : "", topics && patterns ? "," : "",
-             patterns ? patterns->value : "");
+    struct od_words *topics = &sources->topics[i];
     enum orderly_err err = orderly_config_new(&sources->configs[i]);
-    sources->topics[i] = split(text);
     sources->count++;
-    if (!err && !sources->topics[i]) {
+    if (!err &&
+        (!add_list(topics, od_values_get(own, "topics")) || !add_list(topics, od_values_get(own, "patterns")))) {
         err = ORDERLY_NOMEM;
     }
     if (!err) {
@@ -70,12 +58,8 @@ static enum orderly_err add_source(struct sources *sources, const struct od_valu
     if (err) {
         return err;
     }
-    size_t count = 0;
-    while (sources->topics[i][count]) {
-        count++;
-    }
     sources->list[i] = (struct od_daemon_source){
-        .config = sources->configs[i], .topics = (const char *const *)sources->topics[i], .topic_count = count};
+        .config = sources->configs[i], .topics = (const char *const *)topics->items, .topic_count = topics->count};
     return ORDERLY_OK;
 }
 
@@ -84,7 +68,7 @@ static enum orderly_err make_sources(const struct od_values *values, struct sour
 {
     sources->list = calloc(values->source_count + 1, sizeof *sources->list);
     sources->configs = calloc(values->source_count + 1, sizeof(struct orderly_config *));
-    sources->topics = calloc(values->source_count + 1, sizeof(char **));
+    sources->topics = calloc(values->source_count + 1, sizeof *sources->topics);
     enum orderly_err err = sources->list && sources->configs && sources->topics ? ORDERLY_OK : ORDERLY_NOMEM;
     for (size_t i = 0; i < values->source_count && !err; i++) {
         err = add_source(sources, values, &values->sources[i], error);
