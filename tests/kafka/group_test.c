@@ -15,7 +15,9 @@ static struct broker broker;
 static const char *const *protocol;
 
 static const char *const cooperative[] = {"start=earliest", NULL};
-static const char *const eager[] = {"start=earliest", "kafka.partition.assignment.strategy=range", NULL};
+/* The mock evicts who has not joined again a second before the session would end. */
+static const char *const eager[] = {"start=earliest", "kafka.partition.assignment.strategy=range",
+                                    "kafka.session.timeout.ms=4000", NULL};
 static const char *const consumer[] = {"start=earliest", "kafka.group.protocol=consumer", NULL};
 
 static void a_member_reads_everything_and_commits(void **state)
