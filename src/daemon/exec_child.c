@@ -308,6 +308,27 @@ static void signal_group(struct od_exec_child *child, int number, enum od_kill c
     kill(-child->pid, number);
 }
 
+/* A signal is worth a line: somebody's work is cut. */
+static void say_signal(const struct od_exec_child *child, const char *name)
+{
+    const struct orderly_record *record = child->record;
+    enum orderly_reason reason = ORDERLY_REASON_NONE;
+    const char *why = "cancelled";
+
+    orderly_record_cancelled(record, &reason, NULL);
+    if (child->cause == OD_KILL_TIMEOUT) {
+        why = "handler.exec.timeout is over";
+    } else if (reason == ORDERLY_REASON_REVOKED) {
+        why = "the drain of its partition ends";
+    } else if (reason == ORDERLY_REASON_LOST) {
+        why = "its partition is lost";
+    } else if (reason == ORDERLY_REASON_CLOSING) {
+        why = "close_timeout ends";
+    }
+    od_say_warning("handler", "process %d (%s/%d offset %lld) gets %s: %s", (int)child->pid, orderly_record_topic(record),
+                   (int)orderly_record_partition(record), (long long)orderly_record_offset(record), name, why);
+}
+
 int64_t od_exec_child_act(struct od_exec_common *common, struct od_exec_child *child, int64_t now_ms)
 {
     if (now_ms >= child->recheck_ms) {
@@ -324,12 +345,14 @@ int64_t od_exec_child_act(struct od_exec_common *common, struct od_exec_child *c
     if (now_ms >= child->term_ms && !child->sent_term) {
         child->sent_term = true;
         signal_group(child, SIGTERM, OD_KILL_CANCEL);
+        say_signal(child, "TERM");
         kill(-child->pid, SIGCONT); /* one that is stopped shall hear it */
     }
     if (now_ms >= child->kill_ms && !child->sent_kill) {
         child->sent_kill = true;
         child->recheck_ms = INT64_MAX;
         signal_group(child, SIGKILL, OD_KILL_CANCEL);
+        say_signal(child, "KILL");
     }
     return od_clock_soonest(
         od_clock_soonest(child->recheck_ms, child->deadline_ms),
