@@ -57,6 +57,9 @@ void od_copy_begin(struct od_core *core, struct od_stay *stay, uint32_t slot, en
     record->flags &= (uint8_t)~OD_FLAG_PRODUCING;
     record->due_ms = 0;
     record->delay_ms = delay_ms < UINT32_MAX ? (uint32_t)delay_ms : 0;
+    if (kind == OD_COPY_RELIEF) {
+        record->next = od_lane_hash(record->key_hash); /* for when it must go back */
+    }
     record->due_wall_ms = kind == OD_COPY_DEAD_LETTER ? 0 : od_not_before(core->wall_ms, delay_ms);
     record->due_wall_ms -=
         kind == OD_COPY_RELIEF && delay_ms > 0 ? 2 : 0; /* rounded up when it was parked: the same time */
@@ -148,7 +151,7 @@ static void give_up_relief(struct od_core *core, struct od_stay *stay, uint32_t 
 {
     struct od_record *record = od_record_at(&core->records, slot);
     int64_t due = od_not_before(core->now_ms, record->due_wall_ms - core->wall_ms);
-    record->due_wall_ms = 0;
+    record->key_hash = record->next;
     record->flags &= (uint8_t)~OD_FLAG_RELIEF;
     od_relief_failed(core, stay);
     od_park(core, stay, slot, due);

@@ -195,7 +195,7 @@ static uint32_t lane_for(struct od_core *core, struct od_stay *stay, const struc
         if (!(record->flags & OD_FLAG_KEYED)) {
             return OD_SLOT_NONE;
         }
-        hash = record->key_hash;
+        hash = od_lane_hash(record->key_hash);
     }
     uint32_t lane = od_lanes_get(&core->lanes, stay->index, hash);
     core->nomem |= lane == OD_SLOT_NONE;

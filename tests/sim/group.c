@@ -119,6 +119,9 @@ static void assign(struct sim *sim, struct sim_member *member, size_t share)
     for (uint32_t i = 0; i < consumed(sim) && has < share; i++) {
         struct sim_partition *partition = &sim->partitions.items[(i + offset) % consumed(sim)];
         if (partition->owner < 0) {
+            if (sim->faults.truncate && !sim->healed && partition->index < sim->sources && sim_chance(sim, 150)) {
+                sim_log_truncate(sim, partition);
+            }
             (void)new_stay(sim, member, partition);
             count++;
             has++;

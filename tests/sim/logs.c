@@ -31,7 +31,8 @@ static void wake(struct sim *sim, struct sim_partition *partition)
 void sim_log_append(struct sim *sim, struct sim_partition *partition, struct sim_entry entry)
 {
     /* Compaction, aborted transactions, control records. */
-    while (sim_chance(sim, 60)) {
+    int64_t gaps = sim->faults.sparse && sim_chance(sim, 200) ? sim_between(sim, 1, 300) : sim_chance(sim, 60);
+    for (; gaps > 0; gaps--) {
         struct sim_entry gap = {0};
         if (!od_vec_push(&partition->log, gap)) {
             abort();
@@ -47,6 +48,47 @@ void sim_log_append(struct sim *sim, struct sim_partition *partition, struct sim
     }
     if (!partition->dead_letters) {
         wake(sim, partition);
+    }
+}
+
+/* Whether any member has a record of it in hand, or anything of it is on its way. */
+static bool in_hand(const struct sim *sim, const struct sim_partition *partition)
+{
+    for (uint32_t id = 1; id <= sim->stays.count; id++) {
+        const struct sim_stay *stay = &sim->stays.items[id - 1];
+        if (stay->partition == partition->index && (stay->sent || (sim_stay_live(sim, id) && !stay->closed))) {
+            return true;
+        }
+    }
+    for (size_t i = 0; i < sim->runs.count; i++) {
+        const struct sim_run *run = &sim->runs.items[i];
+        const struct sim_member *member = &sim->members[run->member];
+        if (run->partition == partition->index && !run->delivered && member->alive &&
+            member->incarnation == run->incarnation) {
+            return true;
+        }
+    }
+    return sim->copies_flying > 0;
+}
+
+void sim_log_truncate(struct sim *sim, struct sim_partition *partition)
+{
+    int64_t low = partition->committed > partition->log_start ? partition->committed : partition->log_start;
+    if (partition->committed < 0 || low >= sim_log_end(partition) || in_hand(sim, partition)) {
+        return;
+    }
+    int64_t end = sim_between(sim, low, sim_log_end(partition) - 1), written = sim_log_end(partition) - end;
+    sim_say(sim, "an unclean election: topic %u/%d ends at %lld", partition->topic, (int)partition->number,
+            (long long)end);
+    partition->log.count = (size_t)(end - partition->first);
+    if (partition->passed_below > partition->log.count) {
+        partition->passed_below = partition->log.count;
+    }
+    partition->epoch++;
+    sim->counts.truncations++;
+    for (int64_t i = 0; i < written && i < 20; i++) {
+        sim_log_append(sim, partition, (struct sim_entry){.size = 10, .origin = partition->index});
+        od_vec_last(&partition->log)->origin_offset = sim_log_end(partition) - 1;
     }
 }
 

@@ -123,6 +123,7 @@ void sim_member_step(struct sim *sim, struct sim_member *member, struct od_event
 static struct od_fetched as_fetched(struct sim *sim, struct sim_member *member, uint32_t id, int64_t offset,
                                     struct sim_entry *entry)
 {
+    entry->relieved &= od_offset_map_done(&sim->stays.items[id - 1].map, offset, entry->epoch);
     entry->seen_stay = id;
     entry->seen_at = sim->now;
     return (struct od_fetched){.tag = sim_tag_new(sim, member, id, offset, entry->size),

@@ -26,22 +26,26 @@ static bool fails(struct sim *sim, bool may, uint32_t thousandths)
 
 /* ---- copies */
 
-/* a: record, b: result | told << 8, c: stay, d: offset. */
+/* a: record, b: result | kind << 8, c: stay, d: offset. */
 static void copy_answered(struct sim *sim, const struct sim_event *event)
 {
     struct sim_stay *stay = &sim->stays.items[event->c - 1];
     struct sim_partition *partition = &sim->partitions.items[stay->partition];
     struct sim_entry *entry = sim_entry_at(partition, (int64_t)event->d);
-    if (event->b == OD_COPY_OK && entry && !stay->answered && !stay->closed && !stay->cut) {
+    enum od_copy_result result = (enum od_copy_result)(event->b & 0xff);
+    if (result == OD_COPY_OK && entry && event->b >> 8 == OD_COPY_RELIEF) {
+        entry->relieved = !stay->answered && !stay->closed && !stay->lost;
+    }
+    if (result == OD_COPY_OK && entry && !stay->answered && !stay->closed && !stay->cut) {
         entry->told = true;
     }
     sim_member_step(sim, &sim->members[event->member],
-                    (struct od_event){.type = OD_EVENT_COPIED,
-                                      .copied = {.record = event->a, .result = (enum od_copy_result)event->b}});
+                    (struct od_event){.type = OD_EVENT_COPIED, .copied = {.record = event->a, .result = result}});
 }
 
 struct landing {
     uint32_t stay, attempts;
+    bool unknown; /* its answer will not say that it is there */
     int64_t offset, due_wall, delay;
     enum od_copy_kind kind;
 };
@@ -76,7 +80,7 @@ static void land_copy(struct sim *sim, const struct landing *landing)
         entry->durable = entry->passed = entry->copied = true;
         entry->told = false;
         entry->done_stay = landing->stay;
-        entry->excused = late;
+        entry->excused = late || landing->unknown;
     }
     sim->counts.retries += landing->kind != OD_COPY_DEAD_LETTER;
     sim->counts.dead_letters += landing->kind == OD_COPY_DEAD_LETTER;
@@ -87,7 +91,8 @@ static void land_copy(struct sim *sim, const struct landing *landing)
 static void copy_lands(struct sim *sim, const struct sim_event *event)
 {
     struct landing landing = {.stay = (uint32_t)event->a,
-                              .kind = (enum od_copy_kind)(event->a >> 32),
+                              .kind = (enum od_copy_kind)(event->a >> 32 & 0xff),
+                              .unknown = event->a >> 40 != 0,
                               .offset = (int64_t)event->b,
                               .attempts = (uint32_t)event->c,
                               .delay = (int64_t)(event->c >> 32),
@@ -119,7 +124,8 @@ void sim_copy(struct sim *sim, struct sim_member *member, const struct od_effect
         lands = false;
     }
     int64_t after = delay(sim);
-    struct sim_event landing = {.a = effect->id | (uint64_t)effect->copy.kind << 32,
+    struct sim_event landing = {.a = effect->id | (uint64_t)effect->copy.kind << 32 |
+                                     (uint64_t)(result != OD_COPY_OK) << 40,
                                 .b = (uint64_t)effect->offset,
                                 .c = effect->copy.attempts | (uint64_t)(uint32_t)effect->copy.delay_ms << 32,
                                 .d = (uint64_t)effect->copy.due_ms};
@@ -129,7 +135,7 @@ void sim_copy(struct sim *sim, struct sim_member *member, const struct od_effect
     }
     struct sim_event answer = to(member);
     answer.a = effect->record;
-    answer.b = (uint64_t)result;
+    answer.b = (uint64_t)result | (uint64_t)effect->copy.kind << 8;
     answer.c = effect->id;
     answer.d = (uint64_t)effect->offset;
     sim_at(sim, after + delay(sim), copy_answered, answer);

@@ -52,6 +52,9 @@ static void draw_faults(struct sim *sim)
     for (size_t i = 0; i < 16; i++) {
         drawn[i] = from[i] && sim_chance(sim, 650);
     }
+    faults->fast = sim_chance(sim, 250);
+    faults->sparse = sim_chance(sim, 200);
+    faults->ward = sim_chance(sim, 120);
     sim->eager = sim->situation->eager;
     sim->statics = sim->situation->statics;
 }
@@ -61,12 +64,15 @@ static void draw_limits(struct sim *sim)
     struct od_settings *s = &sim->settings;
     bool small = sim->faults.small;
     s->memory_records = small ? sim_between(sim, 4000, 20000) : 1 << 20;
-    s->limit_window = small ? sim_between(sim, 4, 40) : sim_between(sim, 50, 1000);
+    bool sparse = sim->faults.sparse;
+    s->limit_window = small && !sparse ? sim_between(sim, 4, 40) : sim_between(sim, 50, 1000);
     s->limit_lane = small ? sim_between(sim, 3, 20) : 1000;
     s->limit_parked = small ? sim_between(sim, 3, 30) : 100000;
     s->limit_releases = sim_between(sim, 30, 60);
-    s->limit_offset_map = small ? sim_between(sim, OD_OFFSET_MAP_MIN, 90) : sim_between(sim, 80, 4000);
-    s->relief_min_interval = sim_between(sim, 1000, 30000);
+    s->limit_offset_map = sparse  ? sim_between(sim, OD_OFFSET_MAP_MIN, 75)
+                          : small ? sim_between(sim, OD_OFFSET_MAP_MIN, 90)
+                                  : sim_between(sim, 80, 4000);
+    s->relief_min_interval = sim_chance(sim, 500) ? sim_between(sim, 50, 1000) : sim_between(sim, 1000, 30000);
     s->relief_rate = sim_between(sim, 1, 1000);
     s->rate = sim_chance(sim, 100) ? sim_between(sim, 20, 200) : 0;
 }
@@ -147,7 +153,7 @@ void sim_produce(struct sim *sim, const struct sim_event *event)
                                   .key = (uint32_t)od_random_below(&sim->random, event->c),
                                   .size = (uint32_t)sim_between(sim, 1, sim->max_size),
                                   .origin = to->index};
-        if (sim->faults.hospital && sim_chance(sim, 300)) {
+        if (sim->faults.ward ? sim_chance(sim, 850) : sim->faults.hospital && sim_chance(sim, 300)) {
             entry.delay = sim_chance(sim, 700) ? sim_between(sim, 1, 8000) : sim_between(sim, 10000, 60000);
             entry.due_wall = SIM_WALL0 * INT64_C(1000) + sim->now + entry.delay;
         }
@@ -196,7 +202,8 @@ static void say_head(struct sim *sim)
     const bool *f = &sim->faults.strict;
     static const char *const names[] = {"strict",  "crash",    "evict",        "spurious", "commits",  "produces",
                                         "rereads", "freeze",   "log_start",    "seek",     "stubborn", "faulty",
-                                        "small",   "hospital", "slow_network", "pause",    "truncate", "no_epochs"};
+                                        "small",   "hospital", "slow_network", "pause",    "truncate", "fast",
+                                        "sparse",  "ward",     "no_epochs"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         if (f[i]) {
             sim_say(sim, "  %s", names[i]);

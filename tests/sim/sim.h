@@ -42,7 +42,10 @@ struct sim_faults {
     bool hospital;     /* due times on the source topic */
     bool slow_network; /* answers take seconds */
     bool pause;
-    bool truncate;  /* leader changes: higher epochs */
+    bool truncate;  /* leader changes: higher epochs, and an unclean one that loses the end of a log */
+    bool fast;      /* handlers of no time: jobs of many records */
+    bool sparse;    /* logs full of gaps, a map of few characters */
+    bool ward;      /* nearly all records are due later */
     bool no_epochs; /* and no topic ids: an old broker */
 };
 
@@ -76,6 +79,8 @@ struct sim_entry {
     uint32_t done_stay; /* where it became durable */
     uint32_t active;    /* handlers that run it now */
     uint32_t out;       /* handed out, outcome not told yet */
+    uint32_t spent;     /* attempts, in its lane */
+    bool relieved;      /* its copy has taken its place */
     uint32_t seen_stay; /* who received it last, and when */
     int64_t seen_at;
     uint32_t wait_stay; /* a retry in its lane there */
@@ -183,7 +188,7 @@ struct sim_member {
 struct sim_counts {
     uint64_t events, runs, repeats, rebalances, crashes, evictions, commits, copies, retries, dead_letters, skipped,
         reliefs, rereads, let_go, starts_checked, commits_checked, drains_cut, seeks, losts, duplicates, not_run,
-        map_full, freezes;
+        map_full, freezes, truncations;
 };
 
 struct sim {
@@ -238,6 +243,8 @@ struct sim_entry *sim_entry_at(struct sim_partition *, int64_t offset); /* NULL:
 int64_t sim_log_end(const struct sim_partition *);
 void sim_log_append(struct sim *, struct sim_partition *, struct sim_entry);
 bool sim_all_done(struct sim *);
+/* An unclean election: the end of the log is lost, other records take its place. Only while nobody has anything of it in hand. */
+void sim_log_truncate(struct sim *, struct sim_partition *);
 
 /* check.c: what must hold */
 /* The partition has been given up in order: all that is done must be in the store. */

@@ -42,6 +42,9 @@ static struct od_settled draw_settled(struct sim *sim, uint64_t record)
 
 static int64_t draw_duration(struct sim *sim)
 {
+    if (sim->faults.fast && sim_chance(sim, 950)) {
+        return 0;
+    }
     bool brief = sim->faults.strict && sim->settings.policy == OD_POLICY_FINISH;
     if (sim_chance(sim, 800) || sim->healed) {
         return sim_between(sim, 0, 50);
