@@ -88,6 +88,7 @@ static void give(struct od_core *core, struct od_stay *stay, int64_t records, in
 void od_budget_review(struct od_core *core, struct od_stay *stay)
 {
     int64_t records = 0, bytes = 0;
+    od_named_flow(core, stay, OD_STATE_OFFSET_UNKNOWN, !stay->ready && stay->end == OD_END_NONE, -1);
     od_named_flow(core, stay, OD_STATE_MAP_FULL, stay->map_blocked && !stay->window_blocked, stay->window.base);
     if (reads(core, stay)) {
         records = records_left(core, stay);

@@ -109,7 +109,10 @@ static void succeeded(struct od_core *core, struct od_stay *stay, uint32_t slot)
     struct od_record *record = od_record_at(&core->records, slot);
     if (record->copy_kind == OD_COPY_DEAD_LETTER) {
         core->counters.dead_lettered++;
-        od_effect_tell(core, OD_TELL_DEAD_LETTER, stay->id, record->offset, record->attempts, form_of(record));
+        struct od_effect *tell =
+            od_effect_tell(core, OD_TELL_DEAD_LETTER, stay->id, record->offset, record->attempts, form_of(record));
+        tell->record = od_record_id(&core->records, slot);
+        tell->tag = record->tag;
     } else if (record->copy_kind == OD_COPY_RELIEF) {
         core->counters.reliefs++;
         od_effect_tell(core, OD_TELL_RELIEF, stay->id, record->offset, 0, 0);

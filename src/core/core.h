@@ -252,8 +252,8 @@ enum od_tell {
     OD_TELL_GATE_FORCED,  /* the gate's deadline opened it; a: held ms */
     OD_TELL_DRAIN_CUT,    /* a: records still running when a drain ended */
     OD_TELL_LATE_OUTCOME, /* an outcome of a record that is gone */
-    OD_TELL_DEAD_LETTER,  /* record of id at offset went to the dead letters; a: attempts */
-    OD_TELL_RETRY,        /* a: attempts spent, b: delay ms */
+    OD_TELL_DEAD_LETTER, /* record of id at offset went to the dead letters; a: attempts, b: od_copy_form; record, tag */
+    OD_TELL_RETRY,       /* a: attempts spent, b: delay ms; record, tag */
     OD_TELL_MAP_REFUSED, /* the committed text was not ours or did not match: everything above the offset runs again; a: od_map_refusal */
     OD_TELL_MAP_CAP_HALVED, /* a: new cap */
     OD_TELL_SKIPPED,        /* a: records skipped because the map says they are done */

@@ -62,13 +62,15 @@ void od_effect_run(struct od_core *core, struct od_run run)
     effects->runs[effects->run_count++] = run;
 }
 
-void od_effect_tell(struct od_core *core, enum od_tell tell, uint32_t id, int64_t offset, int64_t a, int64_t b)
+struct od_effect *od_effect_tell(struct od_core *core, enum od_tell tell, uint32_t id, int64_t offset, int64_t a,
+                                 int64_t b)
 {
     struct od_effect *effect = od_effect_push(core, OD_EFFECT_TELL, id);
     effect->offset = offset;
     effect->tell.tell = tell;
     effect->tell.a = a;
     effect->tell.b = b;
+    return effect;
 }
 
 void od_effects_fini(struct od_effects *effects)

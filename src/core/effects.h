@@ -12,7 +12,7 @@ struct od_effect *od_effect_push(struct od_core *, enum od_effect_type, uint32_t
 void od_effect_id(struct od_core *, uint32_t id);
 /* Appends a record to effects->runs. */
 void od_effect_run(struct od_core *, struct od_run);
-/* A TELL. `offset` -1: none. */
-void od_effect_tell(struct od_core *, enum od_tell, uint32_t id, int64_t offset, int64_t a, int64_t b);
+/* A TELL. `offset` -1: none. Borrowed until the next push. */
+struct od_effect *od_effect_tell(struct od_core *, enum od_tell, uint32_t id, int64_t offset, int64_t a, int64_t b);
 
 #endif

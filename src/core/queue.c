@@ -384,8 +384,8 @@ static void into_heap(struct od_core *core, struct od_stay *stay, uint32_t slot,
 {
     struct od_record *record = od_record_at(&core->records, slot);
     record->due_ms = due_ms;
-    core->nomem |= !od_parked_push(&core->parked, &core->records, slot);
     od_reread_let_go(core, stay, slot);
+    core->nomem |= !od_parked_push(&core->parked, &core->records, slot);
 }
 
 void od_park(struct od_core *core, struct od_stay *stay, uint32_t slot, int64_t due_ms)

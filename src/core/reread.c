@@ -30,10 +30,8 @@ void od_reread_let_go(struct od_core *core, struct od_stay *stay, uint32_t slot)
     if (record->due_ms == OD_NO_TIME) {
         return;
     }
-    od_parked_remove(&core->parked, &core->records, slot);
     record->due_ms -= AHEAD_MS;
     record->flags |= OD_FLAG_AHEAD;
-    push_parked(core, slot);
 }
 
 void od_reread_begin(struct od_core *core, struct od_stay *stay, uint32_t slot)

@@ -61,7 +61,9 @@ static void retry(struct od_core *core, struct od_stay *stay, uint32_t slot, con
         core->counters.retry_clamped++;
         od_effect_tell(core, OD_TELL_RETRY_AFTER_CLAMPED, stay->id, record->offset, delay, settled->delay_ms);
     }
-    od_effect_tell(core, OD_TELL_RETRY, stay->id, record->offset, record->attempts, delay);
+    struct od_effect *tell = od_effect_tell(core, OD_TELL_RETRY, stay->id, record->offset, record->attempts, delay);
+    tell->record = settled->record;
+    tell->tag = record->tag;
     if (core->settings->retry_in == OD_RETRY_IN_LANE) {
         od_park_in_lane(core, stay, slot, od_not_before(core->now_ms, delay));
         od_lane_out(core, stay, record);

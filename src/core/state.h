@@ -404,8 +404,9 @@ void od_budget_took(struct od_core *, struct od_stay *, size_t records, int64_t 
 void od_budget_drop_credit(struct od_core *, struct od_stay *);
 
 /* reread.c */
-void od_reread_let_go(struct od_core *, struct od_stay *, uint32_t slot); /* if the memory asks for it */
-void od_reread_due(struct od_core *);                                     /* what is due leaves the heap */
+void od_reread_let_go(struct od_core *, struct od_stay *,
+                      uint32_t slot); /* if the memory asks for it; before it goes into the heap */
+void od_reread_due(struct od_core *); /* what is due leaves the heap */
 void od_reread_begin(struct od_core *, struct od_stay *, uint32_t slot);
 void od_reread_answered(struct od_core *, const struct od_event *);
 void od_reread_pump(struct od_core *);

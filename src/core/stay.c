@@ -151,7 +151,7 @@ void od_stays_assigned(struct od_core *core, const struct od_event *event)
         }
         od_effect_id(core, stay->id);
         stay->assigned_pending = core->config.has_assigned;
-        od_named_enter(core, stay, OD_STATE_OFFSET_UNKNOWN, -1);
+        od_stay_touch(core, stay);
         od_fault_begins(core, stay);
         if (core->callbacks_overrun) {
             od_named_enter(core, stay, OD_STATE_CALLBACK_BLOCKED, -1);

@@ -11,7 +11,9 @@ struct od_lease;
 void od_log(const struct orderly *, int level, const char *area, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 /* Thread: loop. The line of a TELL effect; `lease` NULL: the member, or one that is over. */
-void od_log_tell(const struct orderly *, const struct od_effect *, const struct od_lease *lease);
+/* `error_class`, `error_text`: why, of a record that failed; may be NULL. */
+void od_log_tell(const struct orderly *, const struct od_effect *, const struct od_lease *lease,
+                 const char *error_class, const char *error_text);
 /* One sentence on a named state: what it means and what to do. */
 const char *od_log_state_text(enum od_named_state);
 

@@ -339,7 +339,9 @@ static void perform_tell(struct od_loop *loop, const struct od_step *step, const
     if (effect->tell.tell == OD_TELL_STATE_ENTERED && effect->id == 0) {
         loop->state_since_ms[effect->tell.state] = loop->now_ms;
     }
-    od_log_tell(loop->orderly, effect, effect->id != 0 ? od_loop_lease(loop, effect->id) : NULL);
+    const struct orderly_record *base = effect->tag != 0 ? base_of(effect) : NULL;
+    od_log_tell(loop->orderly, effect, effect->id != 0 ? od_loop_lease(loop, effect->id) : NULL,
+                base != NULL ? base->copy_class : NULL, base != NULL ? base->copy_text : NULL);
 }
 
 static od_perform *const table[] = {

@@ -91,6 +91,9 @@ static void saw_commit(struct world *w, const struct od_effect *effect)
         if (item->stay == stay->id && item->offset >= stay->floor && item->fate != FATE_DONE) {
             check(w, effect->offset <= item->offset);
             check(w, !od_offset_map_done(&map, item->offset, 1));
+        } else if (item->stay == stay->id && item->offset >= stay->floor && item->offset >= effect->offset) {
+            check(w,
+                  od_offset_map_done(&map, item->offset, 1)); /* the reservation sees to it that nothing is left out */
         }
     }
     od_offset_map_fini(&map);
