@@ -55,6 +55,8 @@ size_t fake_topics_changed(void);
 bool fake_wait(bool (*done)(void *userdata), void *userdata);
 bool fake_wait_committed(int32_t partition, int64_t offset);
 bool fake_wait_assigned(int32_t partition, bool assigned);
+/* Until the core has been told of a revoke, and has not answered. */
+bool fake_wait_revoke_told(void);
 bool fake_wait_copies(enum od_copy_kind, size_t count);
 
 /* A configuration: group, topic, quick timers. `more`: "name=value" texts, ended by NULL. The caller frees it. */

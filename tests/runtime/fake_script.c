@@ -251,6 +251,20 @@ bool fake_wait_copies(enum od_copy_kind kind, size_t count)
     return fake_wait(has_copies, &(struct expectation){(int32_t)kind, (int64_t)count});
 }
 
+static bool is_revoke_told(void *userdata)
+{
+    (void)userdata;
+    fake_lock();
+    bool open = fake.open;
+    fake_unlock();
+    return open;
+}
+
+bool fake_wait_revoke_told(void)
+{
+    return fake_wait(is_revoke_told, NULL);
+}
+
 /* ---- members ---- */
 
 static void set(struct orderly_config *config, const char *name, const char *value)
