@@ -152,8 +152,7 @@ static enum orderly_err mark_slice(struct orderly_batch *batch, const struct ord
     int64_t now_us = od_clock_us();
     for (size_t i = slice->first; i < slice->first + slice->count; i++) {
         struct orderly_record *record = batch->records[i];
-        enum orderly_err error = od_settle_claim(
-            record, &(struct od_settling){.outcome = ORDERLY_ACK, .delay_ms = -1});
+        enum orderly_err error = od_settle_claim(record, &(struct od_settling){.outcome = ORDERLY_ACK, .delay_ms = -1});
         if (error == ORDERLY_INVALID) {
             continue; /* settled one by one before */
         }

@@ -91,12 +91,11 @@ void od_callbacks_queue(struct orderly *orderly, struct od_call *call)
     pthread_mutex_unlock(&queue->mutex);
 }
 
-typedef void od_partitions_callback(
-    struct orderly *, const struct orderly_partition *, size_t count, void *userdata);
+typedef void od_partitions_callback(struct orderly *, const struct orderly_partition *, size_t count, void *userdata);
 
 /* Calls with those leases of a call that `lost` says (or does not say), and marks them ended when it is their end. */
-static void call_with(struct orderly *orderly, od_partitions_callback *callback,
-    const struct od_call *call, struct orderly_partition *list, const bool *chosen, bool ends)
+static void call_with(struct orderly *orderly, od_partitions_callback *callback, const struct od_call *call,
+                      struct orderly_partition *list, const bool *chosen, bool ends)
 {
     size_t count = 0;
     for (size_t i = 0; i < call->count; i++) {
@@ -127,14 +126,13 @@ static void make_partitions_call(struct orderly *orderly, const struct od_call *
             kept[i] = !lost[i];
         }
         call_with(orderly, orderly->callbacks.lost, call, list, lost, true);
-        call_with(orderly, ends ? orderly->callbacks.revoked : orderly->callbacks.assigned, call,
-            list, kept, ends);
+        call_with(orderly, ends ? orderly->callbacks.revoked : orderly->callbacks.assigned, call, list, kept, ends);
     }
     free(list);
     free(lost);
     free(kept);
-    enum orderly_err error = od_inbox_post(&orderly->inbox,
-        (struct od_post){.type = OD_POST_CALLBACK_DONE, .a = call->sequence});
+    enum orderly_err error =
+        od_inbox_post(&orderly->inbox, (struct od_post){.type = OD_POST_CALLBACK_DONE, .a = call->sequence});
     (void)error; /* no loop any more: nobody waits for it */
 }
 
@@ -144,7 +142,8 @@ static void make_position_call(struct orderly *orderly, const struct od_call *ca
     int64_t offset = call->offset;
     struct orderly_partition partition = {lease->topic, lease->partition};
     orderly->callbacks.position(orderly, &partition, &offset, orderly->userdata);
-    enum orderly_err error = od_inbox_post(&orderly->inbox,
+    enum orderly_err error = od_inbox_post(
+        &orderly->inbox,
         (struct od_post){.type = OD_POST_POSITION, .a = lease->id, .b = offset < 0 ? call->offset : offset});
     (void)error;
 }
@@ -152,8 +151,7 @@ static void make_position_call(struct orderly *orderly, const struct od_call *ca
 /* The call that this thread is making. */
 static _Thread_local const struct od_call *under_way;
 
-bool od_callbacks_fenced(
-    const struct orderly *orderly, const struct orderly_partition *partitions, size_t count)
+bool od_callbacks_fenced(const struct orderly *orderly, const struct orderly_partition *partitions, size_t count)
 {
     const struct od_call *call = under_way;
     bool fenced = false;

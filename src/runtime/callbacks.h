@@ -27,11 +27,11 @@ enum od_callback_type {
 struct od_call {
     struct od_call *next;
     enum od_callback_type type;
-    uint64_t sequence;         /* ASSIGNED REVOKED LOST: the core's */
-    int64_t offset;            /* POSITION */
-    struct orderly_gate gate;  /* WAITING */
+    uint64_t sequence;        /* ASSIGNED REVOKED LOST: the core's */
+    int64_t offset;           /* POSITION */
+    struct orderly_gate gate; /* WAITING */
     size_t count;
-    struct od_lease **leases;    /* held */
+    struct od_lease **leases;       /* held */
     struct orderly_offset *offsets; /* COMMITTED; their topics are the leases' */
 };
 

@@ -23,7 +23,7 @@ struct od_commit_wait {
 void od_commit_begin(struct od_loop *loop, struct od_commit_ids *ids, uint64_t token)
 {
     od_loop_step(loop, &(struct od_event){.type = OD_EVENT_COMMIT_WANT,
-                           .commit_want = {.ids = ids->list, .count = ids->count, .token = token}});
+                                          .commit_want = {.ids = ids->list, .count = ids->count, .token = token}});
     free(ids->list);
     free(ids);
 }
@@ -91,8 +91,8 @@ void od_commit_heard(struct od_loop *loop, struct od_lease *lease, enum od_commi
     struct orderly *orderly = loop->orderly;
     if (result != OD_COMMIT_OK) {
         loop->commit_failures[result]++;
-        od_log(orderly, ORDERLY_LOG_WARNING, "commit", "%s/%d offset %lld: %s", lease->topic,
-            (int)lease->partition, (long long)lease->commit_offset, word_of(result));
+        od_log(orderly, ORDERLY_LOG_WARNING, "commit", "%s/%d offset %lld: %s", lease->topic, (int)lease->partition,
+               (long long)lease->commit_offset, word_of(result));
     }
     if (orderly->callbacks.committed == NULL || !orderly->callback_queue.started) {
         return;
@@ -111,7 +111,8 @@ void od_commit_heard(struct od_loop *loop, struct od_lease *lease, enum od_commi
 /* ---- the caller's side ---- */
 
 /* Posts a wish to commit. Errors: CLOSED, STALE, INVALID, NOMEM. */
-static enum orderly_err post(struct orderly *orderly, const struct orderly_partition *partitions, size_t count, uint64_t token)
+static enum orderly_err post(struct orderly *orderly, const struct orderly_partition *partitions, size_t count,
+                             uint64_t token)
 {
     struct od_commit_ids *ids = calloc(1, sizeof *ids);
     if (ids == NULL) {
@@ -122,8 +123,7 @@ static enum orderly_err post(struct orderly *orderly, const struct orderly_parti
         error = od_leases_resolve(orderly, partitions, count, &ids->list, &ids->count);
     }
     if (error == ORDERLY_OK) {
-        error = od_inbox_post(
-            &orderly->inbox, (struct od_post){.type = OD_POST_COMMIT, .pointer = ids, .a = token});
+        error = od_inbox_post(&orderly->inbox, (struct od_post){.type = OD_POST_COMMIT, .pointer = ids, .a = token});
     }
     if (error != ORDERLY_OK) {
         free(ids->list);
@@ -141,8 +141,8 @@ static void forget(struct orderly *orderly, const struct od_commit_wait *wait)
     *link = wait->next;
 }
 
-enum orderly_err orderly_commit(struct orderly *orderly, const struct orderly_partition *partitions,
-    size_t count, int64_t timeout_ms, struct orderly_error *error)
+enum orderly_err orderly_commit(struct orderly *orderly, const struct orderly_partition *partitions, size_t count,
+                                int64_t timeout_ms, struct orderly_error *error)
 {
     if (orderly == NULL || (count > 0 && partitions == NULL)) {
         return od_fail(error, ORDERLY_INVALID, "orderly_commit: no object, or a count without a list");
@@ -171,7 +171,8 @@ enum orderly_err orderly_commit(struct orderly *orderly, const struct orderly_pa
                                     : od_fail(error, result, "orderly_commit: %s", orderly_strerror(result));
     }
     return od_fail(error, ORDERLY_TIMEOUT,
-        "orderly_commit: no answer within %lld ms; the commit goes on and may still succeed", (long long)timeout_ms);
+                   "orderly_commit: no answer within %lld ms; the commit goes on and may still succeed",
+                   (long long)timeout_ms);
 }
 
 enum orderly_err orderly_commit_async(struct orderly *orderly)
@@ -197,8 +198,8 @@ static enum orderly_err look_committed(struct od_loop *loop, void *argument)
     return partition.committed < 0 ? ORDERLY_NO_OFFSET : ORDERLY_OK;
 }
 
-enum orderly_err orderly_committed(
-    struct orderly *orderly, const struct orderly_partition *partition, int64_t *ret_offset)
+enum orderly_err orderly_committed(struct orderly *orderly, const struct orderly_partition *partition,
+                                   int64_t *ret_offset)
 {
     if (orderly == NULL || ret_offset == NULL) {
         return ORDERLY_INVALID;
@@ -239,8 +240,8 @@ static enum orderly_err look_uncommitted(struct od_loop *loop, void *argument)
     return result;
 }
 
-enum orderly_err orderly_uncommitted(
-    struct orderly *orderly, const struct orderly_partition *partition, struct orderly_backlog *ret)
+enum orderly_err orderly_uncommitted(struct orderly *orderly, const struct orderly_partition *partition,
+                                     struct orderly_backlog *ret)
 {
     if (orderly == NULL || partition == NULL || ret == NULL || ret->size < sizeof(size_t)) {
         return ORDERLY_INVALID;
@@ -261,8 +262,7 @@ enum orderly_err orderly_uncommitted(
     return error;
 }
 
-enum orderly_err orderly_mark_offset(
-    struct orderly *orderly, const struct orderly_partition *partition, int64_t next)
+enum orderly_err orderly_mark_offset(struct orderly *orderly, const struct orderly_partition *partition, int64_t next)
 {
     uint32_t id = 0;
     if (orderly == NULL || next < 0) {
@@ -270,8 +270,7 @@ enum orderly_err orderly_mark_offset(
     }
     enum orderly_err error = od_leases_resolve_one(orderly, partition, &id);
     if (error == ORDERLY_OK) {
-        error = od_inbox_post(
-            &orderly->inbox, (struct od_post){.type = OD_POST_MARK_OFFSET, .a = id, .b = next});
+        error = od_inbox_post(&orderly->inbox, (struct od_post){.type = OD_POST_MARK_OFFSET, .a = id, .b = next});
     }
     return error;
 }

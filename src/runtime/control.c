@@ -11,8 +11,7 @@
 
 /* ---- assignment and member ---- */
 
-enum orderly_err orderly_assignment(
-    struct orderly *orderly, struct orderly_partition **ret_list, size_t *ret_count)
+enum orderly_err orderly_assignment(struct orderly *orderly, struct orderly_partition **ret_list, size_t *ret_count)
 {
     if (orderly == NULL || ret_list == NULL || ret_count == NULL) {
         return ORDERLY_INVALID;
@@ -93,15 +92,15 @@ static enum orderly_err do_pause(struct od_loop *loop, void *argument)
         od_poll_give_back(loop, true);
     }
     od_loop_step(loop, &(struct od_event){.type = pausing->type,
-                           .pause = {.ids = pausing->ids, .count = pausing->count, .reason = reason}});
+                                          .pause = {.ids = pausing->ids, .count = pausing->count, .reason = reason}});
     if (pausing->reset_guard) {
         od_loop_step(loop, &(struct od_event){.type = OD_EVENT_RESET_GUARD});
     }
     return ORDERLY_OK;
 }
 
-static enum orderly_err pause(struct orderly *orderly, const struct orderly_partition *partitions,
-    size_t count, const char *reason, enum od_event_type type)
+static enum orderly_err pause(struct orderly *orderly, const struct orderly_partition *partitions, size_t count,
+                              const char *reason, enum od_event_type type)
 {
     if (orderly == NULL || (count > 0 && partitions == NULL)) {
         return ORDERLY_INVALID;
@@ -119,14 +118,14 @@ static enum orderly_err pause(struct orderly *orderly, const struct orderly_part
     return error;
 }
 
-enum orderly_err orderly_pause(
-    struct orderly *orderly, const struct orderly_partition *partitions, size_t count, const char *reason)
+enum orderly_err orderly_pause(struct orderly *orderly, const struct orderly_partition *partitions, size_t count,
+                               const char *reason)
 {
     return pause(orderly, partitions, count, reason, OD_EVENT_PAUSE);
 }
 
-enum orderly_err orderly_resume(
-    struct orderly *orderly, const struct orderly_partition *partitions, size_t count, const char *reason)
+enum orderly_err orderly_resume(struct orderly *orderly, const struct orderly_partition *partitions, size_t count,
+                                const char *reason)
 {
     return pause(orderly, partitions, count, reason, OD_EVENT_RESUME);
 }
@@ -146,15 +145,14 @@ static enum orderly_err do_seek(struct od_loop *loop, void *argument)
         return ORDERLY_STALE;
     }
     od_log(loop->orderly, ORDERLY_LOG_INFO, "seek", "%s/%d: reading goes on at offset %lld; what is out is stale",
-        lease->topic, (int)lease->partition, (long long)seeking->offset);
+           lease->topic, (int)lease->partition, (long long)seeking->offset);
     od_poll_give_back(loop, true);
-    od_loop_step(loop, &(struct od_event){.type = OD_EVENT_SEEK,
-                           .position = {.id = seeking->id, .offset = seeking->offset}});
+    od_loop_step(loop,
+                 &(struct od_event){.type = OD_EVENT_SEEK, .position = {.id = seeking->id, .offset = seeking->offset}});
     return ORDERLY_OK;
 }
 
-enum orderly_err orderly_seek(
-    struct orderly *orderly, const struct orderly_partition *partition, int64_t offset)
+enum orderly_err orderly_seek(struct orderly *orderly, const struct orderly_partition *partition, int64_t offset)
 {
     if (orderly == NULL || offset < 0) {
         return ORDERLY_INVALID;
@@ -179,8 +177,7 @@ static enum orderly_err do_topics(struct od_loop *loop, void *argument)
                           : od_engine_add_topics(loop->engine, topics->list, topics->count);
 }
 
-static enum orderly_err change_topics(
-    struct orderly *orderly, const char *const *list, size_t count, bool remove)
+static enum orderly_err change_topics(struct orderly *orderly, const char *const *list, size_t count, bool remove)
 {
     if (orderly == NULL || list == NULL || count == 0) {
         return ORDERLY_INVALID;
@@ -251,10 +248,10 @@ static enum orderly_err look_lag(struct od_loop *loop, void *argument)
             return ORDERLY_NOMEM;
         }
         lags->list[lags->count++] = (struct orderly_lag){.partition = {topic, lease->partition},
-            .end = od_engine_end(loop->engine, (uint32_t)id),
-            .committed = partition.committed,
-            .done_above = partition.done_above,
-            .parked = partition.parked};
+                                                         .end = od_engine_end(loop->engine, (uint32_t)id),
+                                                         .committed = partition.committed,
+                                                         .done_above = partition.done_above,
+                                                         .parked = partition.parked};
     }
     return ORDERLY_OK;
 }

@@ -49,7 +49,7 @@ bool od_deadlines_set(struct od_deadlines *deadlines, struct orderly_record *rec
         od_heap_rekey(&deadlines->heap, record->deadline_index - 1, at_ms);
     } else {
         done = od_heap_push(&deadlines->heap,
-            (struct od_heap_entry){at_ms, deadlines->sequence++, (uint64_t)(uintptr_t)record});
+                            (struct od_heap_entry){at_ms, deadlines->sequence++, (uint64_t)(uintptr_t)record});
     }
     if (done) {
         atomic_store(&record->deadline_ms, at_ms);
@@ -87,8 +87,8 @@ static void expire(struct orderly *orderly, struct orderly_record *record, int64
             od_record_cancel(record, ORDERLY_REASON_TIMEOUT, od_clock_after(now_ms, grace));
         }
         od_log(orderly, ORDERLY_LOG_WARNING, "handler",
-            "%s/%d offset %lld: the handler's time is over; it was told to stop", topic,
-            (int)record->lease->partition, offset);
+               "%s/%d offset %lld: the handler's time is over; it was told to stop", topic,
+               (int)record->lease->partition, offset);
         od_heap_rekey(&deadlines->heap, record->deadline_index - 1, od_clock_after(now_ms, grace));
         return;
     }
@@ -96,9 +96,9 @@ static void expire(struct orderly *orderly, struct orderly_record *record, int64
         record->stuck = true;
         deadlines->stuck++;
         od_log(orderly, ORDERLY_LOG_ERROR, "handler",
-            "%s/%d offset %lld: the handler is stuck: it did not stop within %lld ms of being told; "
-            "nothing above this record can be committed",
-            topic, (int)record->lease->partition, offset, (long long)grace);
+               "%s/%d offset %lld: the handler is stuck: it did not stop within %lld ms of being told; "
+               "nothing above this record can be committed",
+               topic, (int)record->lease->partition, offset, (long long)grace);
     }
     od_heap_rekey(&deadlines->heap, record->deadline_index - 1, INT64_MAX);
 }

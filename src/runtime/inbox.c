@@ -47,8 +47,7 @@ static void leave(struct od_inbox *inbox)
     }
 }
 
-bool od_inbox_splice(
-    struct od_inbox *inbox, struct orderly_record *first, struct orderly_record *last)
+bool od_inbox_splice(struct od_inbox *inbox, struct orderly_record *first, struct orderly_record *last)
 {
     last->next = NULL;
     pthread_mutex_lock(&inbox->mutex);
@@ -83,8 +82,7 @@ enum orderly_err od_inbox_post(struct od_inbox *inbox, struct od_post post)
     return ORDERLY_OK;
 }
 
-void od_inbox_take(
-    struct od_inbox *inbox, struct orderly_record **ret_first, struct od_posts *posts)
+void od_inbox_take(struct od_inbox *inbox, struct orderly_record **ret_first, struct od_posts *posts)
 {
     od_vec_clear(posts);
     pthread_mutex_lock(&inbox->mutex);

@@ -7,8 +7,7 @@
 
 #include "runtime/member.h"
 
-struct od_lease *od_lease_new(
-    struct orderly *orderly, const struct od_assign *assign, const char *topic)
+struct od_lease *od_lease_new(struct orderly *orderly, const struct od_assign *assign, const char *topic)
 {
     size_t size = strlen(topic) + 1;
     struct od_lease *lease = calloc(1, sizeof *lease + size);
@@ -93,8 +92,7 @@ void od_leases_fini(struct od_leases *leases)
 
 bool od_lease_matches(const struct od_lease *lease, const struct orderly_partition *name)
 {
-    return (name->partition < 0 || name->partition == lease->partition) &&
-           strcmp(lease->topic, name->topic) == 0;
+    return (name->partition < 0 || name->partition == lease->partition) && strcmp(lease->topic, name->topic) == 0;
 }
 
 struct od_lease *od_leases_find(struct orderly *orderly, const struct orderly_partition *name)
@@ -109,8 +107,7 @@ struct od_lease *od_leases_find(struct orderly *orderly, const struct orderly_pa
 }
 
 /* Whether any of the names (count 0: all) means this lease. */
-static bool is_meant(
-    const struct od_lease *lease, const struct orderly_partition *names, size_t count)
+static bool is_meant(const struct od_lease *lease, const struct orderly_partition *names, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
         if (od_lease_matches(lease, &names[i])) {
@@ -120,8 +117,8 @@ static bool is_meant(
     return count == 0;
 }
 
-enum orderly_err od_leases_resolve(struct orderly *orderly, const struct orderly_partition *names,
-    size_t count, uint32_t **ret_ids, size_t *ret_count)
+enum orderly_err od_leases_resolve(struct orderly *orderly, const struct orderly_partition *names, size_t count,
+                                   uint32_t **ret_ids, size_t *ret_count)
 {
     for (size_t i = 0; i < count; i++) {
         if (names == NULL || names[i].topic == NULL) {
@@ -154,8 +151,7 @@ done:
     return error;
 }
 
-enum orderly_err od_leases_resolve_one(
-    struct orderly *orderly, const struct orderly_partition *name, uint32_t *ret_id)
+enum orderly_err od_leases_resolve_one(struct orderly *orderly, const struct orderly_partition *name, uint32_t *ret_id)
 {
     if (name == NULL || name->topic == NULL || name->partition < 0) {
         return ORDERLY_INVALID;

@@ -62,10 +62,9 @@ struct od_lease *od_leases_find(struct orderly *, const struct orderly_partition
  * Thread: any, without the mutex. The assignments that a list of names means (count 0: all): malloc'ed, perhaps empty.
  * Errors: INVALID (a name without a topic), STALE (none is ours), NOMEM.
  */
-enum orderly_err od_leases_resolve(struct orderly *, const struct orderly_partition *, size_t count,
-    uint32_t **ret_ids, size_t *ret_count);
+enum orderly_err od_leases_resolve(struct orderly *, const struct orderly_partition *, size_t count, uint32_t **ret_ids,
+                                   size_t *ret_count);
 /* One partition (not -1). Errors: INVALID, STALE. */
-enum orderly_err od_leases_resolve_one(
-    struct orderly *, const struct orderly_partition *, uint32_t *ret_id);
+enum orderly_err od_leases_resolve_one(struct orderly *, const struct orderly_partition *, uint32_t *ret_id);
 
 #endif

@@ -116,8 +116,9 @@ void od_log_tell(const struct orderly *orderly, const struct od_effect *effect, 
                od_log_state_text(effect->tell.state));
         break;
     case OD_TELL_STATE_LEFT:
-        od_log(orderly, effect->tell.state == OD_STATE_OFFSET_UNKNOWN && a < 5000 ? ORDERLY_LOG_DEBUG : ORDERLY_LOG_INFO,
-            "state", "%s has left state %s", place, word);
+        od_log(orderly,
+               effect->tell.state == OD_STATE_OFFSET_UNKNOWN && a < 5000 ? ORDERLY_LOG_DEBUG : ORDERLY_LOG_INFO,
+               "state", "%s has left state %s", place, word);
         break;
     case OD_TELL_GATE_FORCED:
         od_log(orderly, ORDERLY_LOG_WARNING, "gate",

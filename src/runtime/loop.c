@@ -178,7 +178,7 @@ static void assigned(struct od_loop *loop, const struct od_event *event)
         }
     }
     od_log(orderly, ORDERLY_LOG_INFO, "rebalance", "assigned %zu partition%s", event->assigned.count,
-        event->assigned.count == 1 ? "" : "s");
+           event->assigned.count == 1 ? "" : "s");
 }
 
 static void log_partitions(struct od_loop *loop, const struct od_event *event, const char *what)
@@ -188,14 +188,13 @@ static void log_partitions(struct od_loop *loop, const struct od_event *event, c
     for (size_t i = 0; i < event->partitions.count && used < sizeof names - 1; i++) {
         const struct od_lease *lease = od_loop_lease(loop, event->partitions.ids[i]);
         if (lease != NULL) {
-            int written = snprintf(names + used, sizeof names - used, "%s%s/%d", used > 0 ? " " : "",
-                lease->topic, (int)lease->partition);
+            int written = snprintf(names + used, sizeof names - used, "%s%s/%d", used > 0 ? " " : "", lease->topic,
+                                   (int)lease->partition);
             used += written > 0 ? (size_t)written : 0;
         }
     }
-    od_log(loop->orderly, ORDERLY_LOG_INFO, "rebalance", "%s %zu partition%s: %s%s", what,
-        event->partitions.count, event->partitions.count == 1 ? "" : "s", names,
-        used >= sizeof names - 1 ? "..." : "");
+    od_log(loop->orderly, ORDERLY_LOG_INFO, "rebalance", "%s %zu partition%s: %s%s", what, event->partitions.count,
+           event->partitions.count == 1 ? "" : "s", names, used >= sizeof names - 1 ? "..." : "");
 }
 
 static void committed(struct od_loop *loop, const struct od_event *event)
@@ -210,8 +209,7 @@ static void count_fetched(struct od_loop *loop, const struct od_event *event)
 {
     const struct od_lease *lease = od_loop_lease(loop, event->fetched.id);
     if (lease != NULL) {
-        od_meters_source(&loop->meters, lease->source)->fetched[lease->kind == OD_TOPIC_RETRY] +=
-            event->fetched.count;
+        od_meters_source(&loop->meters, lease->source)->fetched[lease->kind == OD_TOPIC_RETRY] += event->fetched.count;
     }
 }
 
@@ -282,19 +280,18 @@ static struct od_settled take_settled(struct od_loop *loop, struct orderly_recor
     unsigned state = atomic_load(&record->state);
     bool late = state == OD_RECORD_STALE_SETTLED;
     struct od_settled settled = {.record = record->id,
-        .outcome = late ? ORDERLY_RELEASE : (enum orderly_outcome)(state - OD_RECORD_SETTLED),
-        .not_run = record->not_run,
-        .delay_ms = record->delay_ms,
-        .due_ms = record->due_ms,
-        .run_us = record->run_us};
+                                 .outcome = late ? ORDERLY_RELEASE : (enum orderly_outcome)(state - OD_RECORD_SETTLED),
+                                 .not_run = record->not_run,
+                                 .delay_ms = record->delay_ms,
+                                 .due_ms = record->due_ms,
+                                 .run_us = record->run_us};
     if (record->not_run) {
         /* as if it had never been begun */
     } else {
         if (base->copy_class != NULL || base->copy_text != NULL ||
             atomic_load_explicit(&record->has_text, memory_order_relaxed)) {
             od_record_keep_texts(record);
-            settled.never = settled.outcome == ORDERLY_RETRY &&
-                            is_never(&loop->orderly->settings, base->copy_class);
+            settled.never = settled.outcome == ORDERLY_RETRY && is_never(&loop->orderly->settings, base->copy_class);
         }
         base->last_attempt_ms = loop->wall_ms;
         measure(loop, record, settled.outcome);
@@ -326,8 +323,8 @@ void od_loop_settled(struct od_loop *loop, struct orderly_record *first)
         loop->settled[count++] = take_settled(loop, record);
     }
     if (count > 0) {
-        od_loop_step(loop, &(struct od_event){.type = OD_EVENT_SETTLED,
-                               .settled = {.list = loop->settled, .count = count}});
+        od_loop_step(loop,
+                     &(struct od_event){.type = OD_EVENT_SETTLED, .settled = {.list = loop->settled, .count = count}});
     }
 }
 
@@ -339,8 +336,7 @@ static void leave_by(struct od_loop *loop, int64_t until_ms)
     if (!loop->close_told || until_ms < loop->close_until_ms) {
         loop->close_told = true;
         loop->close_until_ms = until_ms;
-        od_loop_step(
-            loop, &(struct od_event){.type = OD_EVENT_CLOSE, .close = {.deadline_ms = until_ms}});
+        od_loop_step(loop, &(struct od_event){.type = OD_EVENT_CLOSE, .close = {.deadline_ms = until_ms}});
     }
 }
 
@@ -364,14 +360,13 @@ static void receive(struct od_loop *loop, const struct od_post *post)
         leave_by(loop, post->b);
         return;
     case OD_POST_UNRUN:
-        od_loop_step(loop,
-            &(struct od_event){.type = OD_EVENT_SETTLED,
-                .settled = {.list = &(struct od_settled){.record = post->a,
-                                .outcome = ORDERLY_RELEASE,
-                                .not_run = true,
-                                .delay_ms = -1,
-                                .run_us = -1},
-                    .count = 1}});
+        od_loop_step(loop, &(struct od_event){.type = OD_EVENT_SETTLED,
+                                              .settled = {.list = &(struct od_settled){.record = post->a,
+                                                                                       .outcome = ORDERLY_RELEASE,
+                                                                                       .not_run = true,
+                                                                                       .delay_ms = -1,
+                                                                                       .run_us = -1},
+                                                          .count = 1}});
         return;
     case OD_POST_CALLBACK_DONE:
         event.type = OD_EVENT_CALLBACK_DONE;
@@ -415,9 +410,9 @@ static void notice_standing_still(struct od_loop *loop)
     loop->boot_ms = boot_ms;
     if (stood_ms > loop->orderly->settings.session_timeout) {
         od_log(loop->orderly, ORDERLY_LOG_WARNING, "loop",
-            "the process stood still for %lld ms, longer than session.timeout.ms: nothing is started or committed "
-            "until the broker has confirmed the membership",
-            (long long)stood_ms);
+               "the process stood still for %lld ms, longer than session.timeout.ms: nothing is started or committed "
+               "until the broker has confirmed the membership",
+               (long long)stood_ms);
         od_engine_stood_still(loop->engine, stood_ms);
     }
 }
@@ -470,7 +465,7 @@ static bool wait_turn(struct od_loop *loop, int64_t until_ms)
         wait_ms = 0;
     }
     struct pollfd fds[2] = {{.fd = loop->orderly->inbox.fd, .events = POLLIN},
-        {.fd = od_engine_fd(loop->engine), .events = POLLIN}};
+                            {.fd = od_engine_fd(loop->engine), .events = POLLIN}};
     int ready = poll(fds, 2, (int)wait_ms);
     od_inbox_awake(&loop->orderly->inbox, ready > 0 && fds[0].revents != 0);
     od_loop_clock(loop);

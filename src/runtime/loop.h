@@ -40,37 +40,37 @@ struct od_loop {
     struct od_core_config config;
 
     int64_t now_ms, wall_ms, boot_ms;
-    bool serving;                 /* inside od_engine_serve */
-    bool broken;                  /* the core has run out of memory: nothing more is decided */
+    bool serving; /* inside od_engine_serve */
+    bool broken;  /* the core has run out of memory: nothing more is decided */
     struct od_step *steps;
     size_t step_count, step_used;
 
-    struct od_map leases;          /* assignment -> struct od_lease, held */
-    uint32_t last_id;             /* the one found last */
+    struct od_map leases; /* assignment -> struct od_lease, held */
+    uint32_t last_id;     /* the one found last */
     struct od_lease *last_lease;
 
     struct od_posts posts;
     struct od_settled *settled;
     size_t settled_room;
-    struct od_chain jobs;         /* run face: heads of jobs, linked by job_queue */
-    struct od_chain ready;        /* poll face: records, linked by job_next */
+    struct od_chain jobs;  /* run face: heads of jobs, linked by job_queue */
+    struct od_chain ready; /* poll face: records, linked by job_next */
 
-    bool polling;                 /* a poll waits */
-    bool wanting;                 /* the core has a WANT that it has not answered */
-    bool fd_readable;             /* what the poll fd says */
+    bool polling;     /* a poll waits */
+    bool wanting;     /* the core has a WANT that it has not answered */
+    bool fd_readable; /* what the poll fd says */
     size_t poll_max;
     int64_t poll_until_ms;
-    enum orderly_err poll_fault;  /* to be returned by one poll */
+    enum orderly_err poll_fault; /* to be returned by one poll */
     bool gate_taken;
     int64_t gate_since_ms;
 
-    bool close_told;              /* the core knows */
-    bool marking;                 /* inside a MARK_OFFSET */
+    bool close_told; /* the core knows */
+    bool marking;    /* inside a MARK_OFFSET */
     bool ended;
     int64_t close_until_ms;
     enum orderly_err result;
 
-    char **reasons;               /* interned; the index is the core's number */
+    char **reasons; /* interned; the index is the core's number */
     size_t reason_count;
     struct od_meters meters;
     int64_t state_since_ms[OD_STATE_COUNT]; /* of the member's named states */

@@ -19,10 +19,10 @@
 #include "runtime/callbacks.h"
 #include "runtime/deadline.h"
 #include "runtime/inbox.h"
+#include "runtime/lease.h"
 #include "runtime/loop.h"
 #include "runtime/poll.h"
 #include "runtime/pool.h"
-#include "runtime/lease.h"
 
 enum od_face { OD_FACE_NONE, OD_FACE_POLL, OD_FACE_RUN };
 
@@ -72,7 +72,8 @@ void od_member_ring(struct orderly *);
 /* With the mutex: waits for the next ring, or until a monotonic time (INT64_MAX: none); false when that has passed. */
 bool od_member_wait(struct orderly *, int64_t until_ms);
 /* Makes the core and the threads, for one of the faces. Errors: STATE (the other face), CLOSED, NOMEM, LIMIT. */
-enum orderly_err od_member_start(struct orderly *, enum od_face, const struct orderly_handler *, struct orderly_error *);
+enum orderly_err od_member_start(struct orderly *, enum od_face, const struct orderly_handler *,
+                                 struct orderly_error *);
 /* Whether this thread runs a callback or a handler of any member: what waits for the loop's end is refused there. */
 bool od_member_inside(void);
 void od_member_set_inside(bool inside);

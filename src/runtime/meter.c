@@ -7,13 +7,14 @@
 
 #define CLASSES_MAX 200
 
-#define MS  INT64_C(1000)
-#define S   INT64_C(1000000)
+#define MS INT64_C(1000)
+#define S INT64_C(1000000)
 #define MIN (60 * S)
-#define H   (60 * MIN)
+#define H (60 * MIN)
 
-const int64_t od_meter_bounds_us[OD_METER_BUCKETS] = {100, 500, MS, 5 * MS, 10 * MS, 25 * MS, 50 * MS, 100 * MS,
-    250 * MS, 500 * MS, S, 5 * S, 10 * S, 30 * S, MIN, 5 * MIN, 15 * MIN, H, 6 * H, 24 * H};
+const int64_t od_meter_bounds_us[OD_METER_BUCKETS] = {100,      500,      MS,       5 * MS, 10 * MS, 25 * MS, 50 * MS,
+                                                      100 * MS, 250 * MS, 500 * MS, S,      5 * S,   10 * S,  30 * S,
+                                                      MIN,      5 * MIN,  15 * MIN, H,      6 * H,   24 * H};
 
 void od_meter_add(struct od_meter *meter, int64_t us)
 {

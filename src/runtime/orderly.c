@@ -134,8 +134,7 @@ static struct orderly *allocate(void)
 }
 
 /* The settings, the callbacks and the engine of a new object. */
-static enum orderly_err fill(
-    struct orderly *orderly, const struct orderly_config *config, struct orderly_error *error)
+static enum orderly_err fill(struct orderly *orderly, const struct orderly_config *config, struct orderly_error *error)
 {
     enum orderly_err result = od_settings_finish(config, &orderly->settings, error);
     if (result != ORDERLY_OK) {
@@ -146,22 +145,20 @@ static enum orderly_err fill(
     orderly->userdata = userdata;
     if (od_config_plaintext(config)) {
         od_log(orderly, ORDERLY_LOG_WARNING, "kafka",
-            "records travel in the clear: no TLS, no SASL, and the broker is not on this host");
+               "records travel in the clear: no TLS, no SASL, and the broker is not on this host");
     }
     struct od_engine_sink sink = {.userdata = &orderly->loop,
-        .event = od_loop_event,
-        .fault = od_loop_fault,
-        .log = engine_log,
-        .record_bytes = sizeof(struct orderly_record)};
+                                  .event = od_loop_event,
+                                  .fault = od_loop_fault,
+                                  .log = engine_log,
+                                  .record_bytes = sizeof(struct orderly_record)};
     return od_engine_new(&orderly->settings, &sink, &orderly->loop.engine, error);
 }
 
-enum orderly_err orderly_new(
-    const struct orderly_config *config, struct orderly **ret, struct orderly_error *error)
+enum orderly_err orderly_new(const struct orderly_config *config, struct orderly **ret, struct orderly_error *error)
 {
     if (config == NULL || ret == NULL) {
-        return od_fail(
-            error, ORDERLY_INVALID, "orderly_new: no configuration, or nowhere to put the object");
+        return od_fail(error, ORDERLY_INVALID, "orderly_new: no configuration, or nowhere to put the object");
     }
     struct orderly *orderly = allocate();
     if (orderly == NULL) {
@@ -195,8 +192,8 @@ static void configure_core(struct orderly *orderly, const struct orderly_handler
 }
 
 /* With `idle`: the threads, for a face that is new. */
-static enum orderly_err start_threads(
-    struct orderly *orderly, const struct orderly_handler *handler, struct orderly_error *error)
+static enum orderly_err start_threads(struct orderly *orderly, const struct orderly_handler *handler,
+                                      struct orderly_error *error)
 {
     configure_core(orderly, handler);
     enum orderly_err result = od_callbacks_start(orderly);
@@ -216,8 +213,8 @@ static enum orderly_err start_threads(
     return ORDERLY_OK;
 }
 
-enum orderly_err od_member_start(struct orderly *orderly, enum od_face face,
-    const struct orderly_handler *handler, struct orderly_error *error)
+enum orderly_err od_member_start(struct orderly *orderly, enum od_face face, const struct orderly_handler *handler,
+                                 struct orderly_error *error)
 {
     enum orderly_err result = ORDERLY_OK;
     pthread_mutex_lock(&orderly->mutex);
@@ -270,8 +267,8 @@ static bool close_by(struct orderly *orderly, int64_t timeout_ms)
 {
     pthread_mutex_lock(&orderly->idle);
     if (timeout_ms >= 0) {
-        enum orderly_err error = od_inbox_post(&orderly->inbox,
-            (struct od_post){.type = OD_POST_CLOSE, .b = od_clock_after(od_clock_ms(), timeout_ms)});
+        enum orderly_err error = od_inbox_post(
+            &orderly->inbox, (struct od_post){.type = OD_POST_CLOSE, .b = od_clock_after(od_clock_ms(), timeout_ms)});
         (void)error; /* no loop, or no memory: then close_timeout holds */
     }
     enum orderly_err error = orderly_close(orderly);
@@ -316,7 +313,7 @@ void orderly_free(struct orderly *orderly)
     }
     if (od_member_inside()) {
         od_log(orderly, ORDERLY_LOG_ERROR, "close",
-            "orderly_free was called inside a callback or a handler: the member is closed, and not freed");
+               "orderly_free was called inside a callback or a handler: the member is closed, and not freed");
         enum orderly_err error = orderly_close(orderly);
         (void)error;
         return;

@@ -137,8 +137,8 @@ static void keep_fd_true(struct od_loop *loop, int fd)
         want(loop, 1);
         od_poll_give_back(loop, false);
     }
-    bool readable = loop->ready.count > 0 || loop->poll_fault != ORDERLY_OK || loop->close_told ||
-                    loop->ended || atomic_load(&orderly->woken);
+    bool readable = loop->ready.count > 0 || loop->poll_fault != ORDERLY_OK || loop->close_told || loop->ended ||
+                    atomic_load(&orderly->woken);
     if (readable != loop->fd_readable) {
         loop->fd_readable = readable;
         uint64_t number = 1;
@@ -195,8 +195,8 @@ static enum orderly_err enter(struct orderly *orderly)
     return error;
 }
 
-enum orderly_err orderly_poll(
-    struct orderly *orderly, size_t max_records, int64_t timeout_ms, struct orderly_batch **ret)
+enum orderly_err orderly_poll(struct orderly *orderly, size_t max_records, int64_t timeout_ms,
+                              struct orderly_batch **ret)
 {
     if (orderly == NULL || max_records == 0 || ret == NULL) {
         return ORDERLY_INVALID;

@@ -119,8 +119,7 @@ static bool take(struct od_worker *worker, struct orderly_record *record)
     struct od_deadlines *deadlines = &worker->orderly->deadlines;
     if (deadlines->timeout_ms > 0 &&
         !od_deadlines_set(deadlines, record, worker->now_us / 1000 + deadlines->timeout_ms)) {
-        od_log(worker->orderly, ORDERLY_LOG_ERROR, "handler",
-            "out of memory: a handler runs without its deadline");
+        od_log(worker->orderly, ORDERLY_LOG_ERROR, "handler", "out of memory: a handler runs without its deadline");
     }
     return true;
 }
@@ -135,8 +134,7 @@ static void name_timeout(struct orderly_record *record, enum orderly_outcome out
 {
     if ((outcome == ORDERLY_RETRY || outcome == ORDERLY_DEAD_LETTER) &&
         atomic_load(&record->cancel) == ORDERLY_REASON_TIMEOUT && !atomic_load(&record->has_text)) {
-        enum orderly_err error = orderly_record_set_error(
-            record, "timeout", "the handler did not end within its time");
+        enum orderly_err error = orderly_record_set_error(record, "timeout", "the handler did not end within its time");
         (void)error;
     }
 }
@@ -369,8 +367,7 @@ void od_pool_stop(struct orderly *orderly, int64_t wait_ms)
     pool->thread_count = 0;
 }
 
-void od_pool_push(
-    struct od_pool *pool, struct orderly_record *first, struct orderly_record *last, size_t count)
+void od_pool_push(struct od_pool *pool, struct orderly_record *first, struct orderly_record *last, size_t count)
 {
     pthread_mutex_lock(&pool->mutex);
     if (pool->last != NULL) {

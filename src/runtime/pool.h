@@ -14,8 +14,8 @@
 
 struct od_pool {
     pthread_mutex_t mutex;
-    pthread_cond_t work;   /* for workers */
-    pthread_cond_t change; /* for who waits until they have ended */
+    pthread_cond_t work;                 /* for workers */
+    pthread_cond_t change;               /* for who waits until they have ended */
     struct orderly_record *first, *last; /* heads of jobs, linked by job_queue */
     size_t sleeping, alive;
     bool stop;

@@ -84,8 +84,8 @@ void orderly_record_unref(struct orderly_record *record)
         /* Forgetting makes it stale before the core's reference goes: out and one besides ours means that ours is the user's last. */
         unsigned state = atomic_load(&record->state);
         if (refs == 1 && (state == OD_RECORD_OUT || state == OD_RECORD_SOUGHT)) {
-            enum orderly_err error = od_settle(
-                record, &(struct od_settling){.outcome = ORDERLY_RELEASE, .delay_ms = -1});
+            enum orderly_err error =
+                od_settle(record, &(struct od_settling){.outcome = ORDERLY_RELEASE, .delay_ms = -1});
             (void)error; /* somebody was faster: fine too */
             refs = atomic_load(&record->refs);
             continue;
@@ -147,8 +147,7 @@ bool od_record_hand_out(struct orderly_record *record)
 bool od_record_withdraw(struct orderly_record *record)
 {
     unsigned state = OD_RECORD_QUEUED;
-    if (!atomic_compare_exchange_strong(
-            &record->state, &state, OD_RECORD_SETTLED + ORDERLY_RELEASE)) {
+    if (!atomic_compare_exchange_strong(&record->state, &state, OD_RECORD_SETTLED + ORDERLY_RELEASE)) {
         return false;
     }
     record->not_run = true;
@@ -177,8 +176,7 @@ void od_record_forget(struct orderly_record *base, bool acked)
     struct orderly_record *record = base->run != NULL ? base->run : base;
     unsigned next = acked ? OD_RECORD_SETTLED + ORDERLY_ACK : OD_RECORD_STALE;
     unsigned state = OD_RECORD_QUEUED;
-    if (!atomic_compare_exchange_strong(
-            &record->state, &state, OD_RECORD_SETTLED + ORDERLY_RELEASE)) {
+    if (!atomic_compare_exchange_strong(&record->state, &state, OD_RECORD_SETTLED + ORDERLY_RELEASE)) {
         while (state == OD_RECORD_OUT || state == OD_RECORD_SOUGHT) {
             if (atomic_compare_exchange_weak(&record->state, &state, next)) {
                 if (acked) {

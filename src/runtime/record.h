@@ -38,21 +38,21 @@ enum od_record_state {
 struct orderly_record {
     struct orderly_record *base; /* a twin's: the record whose message it shares, held; else NULL */
     struct orderly_record *run;  /* loop, of a base: the body of its run, itself or a twin; NULL: itself */
-    struct od_lease *lease;        /* held from the first run on; NULL: a record without a group */
+    struct od_lease *lease;      /* held from the first run on; NULL: a record without a group */
     struct orderly_record *next; /* in the inbox, or in a list of the loop's */
     struct orderly_record *job_next, *job_queue; /* the next of its job; the next job */
     uint64_t id;
     uint32_t lane, attempt;
     atomic_uint refs;
     atomic_uint state;
-    atomic_int cancel;              /* enum orderly_reason */
-    atomic_int cancel_fd;           /* descriptor + 1; 0: none */
-    atomic_llong cancel_until_ms;   /* monotonic; when cancelled */
-    atomic_llong deadline_ms;       /* of the handler, monotonic; 0: none */
-    atomic_bool has_text;           /* the two texts below are worth a lock */
+    atomic_int cancel;            /* enum orderly_reason */
+    atomic_int cancel_fd;         /* descriptor + 1; 0: none */
+    atomic_llong cancel_until_ms; /* monotonic; when cancelled */
+    atomic_llong deadline_ms;     /* of the handler, monotonic; 0: none */
+    atomic_bool has_text;         /* the two texts below are worth a lock */
     bool not_run;
-    bool dead;                      /* loop, of a base: counted as a dead letter */
-    bool timed_out, stuck;          /* guarded by the mutex of the deadlines */
+    bool dead;             /* loop, of a base: counted as a dead letter */
+    bool timed_out, stuck; /* guarded by the mutex of the deadlines */
     int64_t queued_us, run_us, wait_us;
     int64_t delay_ms, due_ms;       /* of the settlement */
     size_t deadline_index;          /* its place in the heap of deadlines + 1; 0: none */

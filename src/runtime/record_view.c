@@ -114,22 +114,22 @@ enum orderly_err orderly_record_view(struct orderly_record *record, struct order
     const struct od_message *message = od_record_message(record);
     struct od_message_origin origin = od_message_origin(message);
     struct orderly_record_view view = {.size = ret->size,
-        .topic = od_message_topic(message),
-        .partition = od_message_partition(message),
-        .offset = od_message_offset(message),
-        .timestamp_ms = od_message_timestamp_ms(message),
-        .key = od_message_key(message),
-        .value = od_message_value(message),
-        .header_count = od_message_header_count(message),
-        .leader_epoch = od_message_leader_epoch(message),
-        .attempt = orderly_record_attempt(record),
-        .due_ms = od_message_due_ms(message),
-        .origin_topic = origin.topic,
-        .origin_partition = origin.partition,
-        .origin_offset = origin.offset,
-        .origin_timestamp_ms = origin.timestamp_ms,
-        .idempotency_key = od_message_idempotency_key(message),
-        .fence = od_message_fence(message)};
+                                       .topic = od_message_topic(message),
+                                       .partition = od_message_partition(message),
+                                       .offset = od_message_offset(message),
+                                       .timestamp_ms = od_message_timestamp_ms(message),
+                                       .key = od_message_key(message),
+                                       .value = od_message_value(message),
+                                       .header_count = od_message_header_count(message),
+                                       .leader_epoch = od_message_leader_epoch(message),
+                                       .attempt = orderly_record_attempt(record),
+                                       .due_ms = od_message_due_ms(message),
+                                       .origin_topic = origin.topic,
+                                       .origin_partition = origin.partition,
+                                       .origin_offset = origin.offset,
+                                       .origin_timestamp_ms = origin.timestamp_ms,
+                                       .idempotency_key = od_message_idempotency_key(message),
+                                       .fence = od_message_fence(message)};
     memcpy(ret, &view, ret->size < sizeof view ? ret->size : sizeof view);
     return ORDERLY_OK;
 }

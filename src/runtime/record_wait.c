@@ -10,10 +10,10 @@
 
 /* The texts of a record's error are kept this short: class, text. */
 #define CLASS_MAX 255
-#define TEXT_MAX  4095
+#define TEXT_MAX 4095
 
-bool orderly_record_cancelled(
-    const struct orderly_record *record, enum orderly_reason *ret_reason, int64_t *ret_left_ms)
+bool orderly_record_cancelled(const struct orderly_record *record, enum orderly_reason *ret_reason,
+                              int64_t *ret_left_ms)
 {
     int reason = record != NULL ? atomic_load(&record->cancel) : ORDERLY_REASON_NONE;
     if (ret_reason != NULL) {
@@ -85,7 +85,8 @@ enum orderly_err orderly_record_extend(struct orderly_record *record, int64_t ms
         return ORDERLY_INVALID;
     }
     unsigned state = atomic_load(&record->state);
-    if (state == OD_RECORD_SOUGHT || state == OD_RECORD_STALE || state == OD_RECORD_STALE_SETTLED || atomic_load(&record->lease->closed)) {
+    if (state == OD_RECORD_SOUGHT || state == OD_RECORD_STALE || state == OD_RECORD_STALE_SETTLED ||
+        atomic_load(&record->lease->closed)) {
         return ORDERLY_STALE;
     }
     if (state != OD_RECORD_OUT) {
@@ -106,8 +107,7 @@ static char *copy(const char *text, size_t max)
     return text != NULL ? strndup(text, max) : NULL;
 }
 
-enum orderly_err orderly_record_set_error(
-    struct orderly_record *record, const char *error_class, const char *text)
+enum orderly_err orderly_record_set_error(struct orderly_record *record, const char *error_class, const char *text)
 {
     if (record == NULL || record->lease == NULL) {
         return ORDERLY_INVALID;

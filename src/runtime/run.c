@@ -1,13 +1,13 @@
 /* The run face: the library owns the loop. */
-#include <string.h>
 #include <sched.h>
+#include <string.h>
 
 #include "base/error.h"
 #include "runtime/clock.h"
 #include "runtime/member.h"
 
-#define WORKERS_MAX   1024
-#define BATCH_MAX     100000
+#define WORKERS_MAX 1024
+#define BATCH_MAX 100000
 #define STUCK_DEFAULT INT64_C(30000)
 /* Workers that have ended their jobs are gone within this. */
 #define WORKERS_GRACE_MS 5000
@@ -21,8 +21,8 @@ static uint32_t cpu_count(void)
 }
 
 /* A full-size copy with its defaults. */
-static enum orderly_err read_handler(
-    const struct orderly_handler *given, struct orderly_handler *ret, struct orderly_error *error)
+static enum orderly_err read_handler(const struct orderly_handler *given, struct orderly_handler *ret,
+                                     struct orderly_error *error)
 {
     struct orderly_handler handler = ORDERLY_HANDLER_INIT;
     if (given == NULL || given->size < sizeof(size_t)) {
@@ -36,7 +36,8 @@ static enum orderly_err read_handler(
     if (handler.workers > WORKERS_MAX || handler.batch_max > BATCH_MAX || handler.batch_wait_ms < 0 ||
         handler.timeout_ms < 0 || handler.stuck_grace_ms < 0) {
         return od_fail(error, ORDERLY_INVALID,
-            "orderly_run: at most %d workers and %d records in a batch; no negative times", WORKERS_MAX, BATCH_MAX);
+                       "orderly_run: at most %d workers and %d records in a batch; no negative times", WORKERS_MAX,
+                       BATCH_MAX);
     }
     if (handler.handle_batch != NULL && handler.batch_max == 0) {
         handler.batch_max = 100;
@@ -72,8 +73,7 @@ static enum orderly_err wait_end(struct orderly *orderly, struct orderly_error *
     return od_fail(error, result, "orderly_run: %s", orderly_strerror(result));
 }
 
-enum orderly_err orderly_run(
-    struct orderly *orderly, const struct orderly_handler *given, struct orderly_error *error)
+enum orderly_err orderly_run(struct orderly *orderly, const struct orderly_handler *given, struct orderly_error *error)
 {
     struct orderly_handler handler;
     if (orderly == NULL) {

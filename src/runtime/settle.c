@@ -10,13 +10,11 @@
 #include "runtime/member.h"
 #include "runtime/record.h"
 
-enum orderly_err od_settle_claim(
-    struct orderly_record *record, const struct od_settling *settling)
+enum orderly_err od_settle_claim(struct orderly_record *record, const struct od_settling *settling)
 {
     unsigned state = OD_RECORD_OUT;
     enum orderly_err result = ORDERLY_OK;
-    if (!atomic_compare_exchange_strong(
-            &record->state, &state, OD_RECORD_SETTLED + (unsigned)settling->outcome)) {
+    if (!atomic_compare_exchange_strong(&record->state, &state, OD_RECORD_SETTLED + (unsigned)settling->outcome)) {
         result = ORDERLY_STALE;
         while (state == OD_RECORD_STALE || state == OD_RECORD_SOUGHT) {
             if (atomic_compare_exchange_weak(&record->state, &state, OD_RECORD_STALE_SETTLED)) {
@@ -50,8 +48,7 @@ void od_settle_post(struct orderly_record *record)
     od_lease_unref(lease);
 }
 
-enum orderly_err od_settle(
-    struct orderly_record *record, const struct od_settling *settling)
+enum orderly_err od_settle(struct orderly_record *record, const struct od_settling *settling)
 {
     enum orderly_err result = od_settle_claim(record, settling);
     if (result == ORDERLY_INVALID) {
@@ -63,8 +60,7 @@ enum orderly_err od_settle(
     return result;
 }
 
-enum orderly_err orderly_settle(
-    struct orderly_record *record, const struct orderly_settlement *given)
+enum orderly_err orderly_settle(struct orderly_record *record, const struct orderly_settlement *given)
 {
     struct orderly_settlement settlement = ORDERLY_SETTLEMENT_INIT;
     if (record == NULL || record->lease == NULL || given == NULL ||
@@ -73,20 +69,19 @@ enum orderly_err orderly_settle(
     }
     size_t size = given->size < sizeof settlement ? given->size : sizeof settlement;
     memcpy(&settlement, given, size);
-    if (settlement.outcome <= ORDERLY_UNSET || settlement.outcome > ORDERLY_THROTTLE ||
-        settlement.delay_ms < -1 || settlement.due_ms < 0) {
+    if (settlement.outcome <= ORDERLY_UNSET || settlement.outcome > ORDERLY_THROTTLE || settlement.delay_ms < -1 ||
+        settlement.due_ms < 0) {
         return ORDERLY_INVALID;
     }
     if (settlement.error_class != NULL || settlement.error_text != NULL) {
-        enum orderly_err error = orderly_record_set_error(
-            record, settlement.error_class, settlement.error_text);
+        enum orderly_err error = orderly_record_set_error(record, settlement.error_class, settlement.error_text);
         if (error == ORDERLY_NOMEM) {
             return error;
         }
     }
     return od_settle(record, &(struct od_settling){.outcome = settlement.outcome,
-                                 .delay_ms = settlement.delay_ms,
-                                 .due_ms = settlement.due_ms});
+                                                   .delay_ms = settlement.delay_ms,
+                                                   .due_ms = settlement.due_ms});
 }
 
 enum orderly_err orderly_mark(struct orderly_record *record)

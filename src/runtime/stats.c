@@ -84,8 +84,7 @@ static void histogram(struct stats_copy *copy, const char *name, const struct od
     uint64_t sum = 0;
     for (size_t i = 0; i < OD_METER_BUCKETS; i++) {
         sum += meter->counts[i];
-        metric(copy, bucket, "histogram",
-            text_of(copy, "le=\"%g\"", (double)od_meter_bounds_us[i] / 1e6), (double)sum);
+        metric(copy, bucket, "histogram", text_of(copy, "le=\"%g\"", (double)od_meter_bounds_us[i] / 1e6), (double)sum);
     }
     metric(copy, bucket, "histogram", "le=\"+Inf\"", (double)meter->count);
     metric(copy, text_of(copy, "%s_sum", name), "histogram", "", meter->sum_us / 1e6);
@@ -113,12 +112,12 @@ static int64_t to_wall(const struct od_loop *loop, int64_t monotonic_ms)
 /* ---- partitions and their conditions ---- */
 
 static void condition(struct stats_copy *copy, const struct od_loop *loop, enum od_named_state state,
-    const struct orderly_partition *partition, int64_t since_ms, int64_t offset)
+                      const struct orderly_partition *partition, int64_t since_ms, int64_t offset)
 {
     struct orderly_condition one = {.name = od_named_state_word(state),
-        .since_ms = to_wall(loop, since_ms),
-        .offset = offset,
-        .text = od_log_state_text(state)};
+                                    .since_ms = to_wall(loop, since_ms),
+                                    .offset = offset,
+                                    .text = od_log_state_text(state)};
     if (partition != NULL) {
         one.partition = *partition;
     } else {
@@ -128,29 +127,30 @@ static void condition(struct stats_copy *copy, const struct od_loop *loop, enum 
 }
 
 static void partition_stats(struct stats_copy *copy, struct od_loop *loop, const struct od_lease *lease,
-    struct source_sums *sums)
+                            struct source_sums *sums)
 {
     struct od_core_partition core;
     if (loop->core == NULL || !od_core_partition(loop->core, lease->id, &core)) {
         return;
     }
     struct orderly_partition_stats one = {.partition = {text_of(copy, "%s", lease->topic), lease->partition},
-        .state = core.state,
-        .retry = lease->kind == OD_TOPIC_RETRY,
-        .committed = core.committed,
-        .position = core.position,
-        .end = od_engine_end(loop->engine, lease->id),
-        .queued = core.queued,
-        .running = core.running,
-        .parked = core.parked,
-        .done_above = core.done_above,
-        .oldest_running_ms = core.oldest_started_ms != 0 ? loop->now_ms - core.oldest_started_ms : 0,
-        .next_due_ms = core.next_due_ms != 0 ? to_wall(loop, core.next_due_ms) : 0};
+                                          .state = core.state,
+                                          .retry = lease->kind == OD_TOPIC_RETRY,
+                                          .committed = core.committed,
+                                          .position = core.position,
+                                          .end = od_engine_end(loop->engine, lease->id),
+                                          .queued = core.queued,
+                                          .running = core.running,
+                                          .parked = core.parked,
+                                          .done_above = core.done_above,
+                                          .oldest_running_ms =
+                                              core.oldest_started_ms != 0 ? loop->now_ms - core.oldest_started_ms : 0,
+                                          .next_due_ms = core.next_due_ms != 0 ? to_wall(loop, core.next_due_ms) : 0};
     copy->failed |= !od_vec_push(&copy->partitions, one);
     for (unsigned state = 0; state < OD_STATE_COUNT; state++) {
         if ((core.states >> state & 1) != 0) {
             condition(copy, loop, (enum od_named_state)state, &one.partition, core.state_since_ms[state],
-                core.state_offset[state]);
+                      core.state_offset[state]);
         }
     }
     sums->used = true;
@@ -169,29 +169,25 @@ static void partition_stats(struct stats_copy *copy, struct od_loop *loop, const
 
 /* ---- metrics ---- */
 
-static const char *const outcome_words[] = {[ORDERLY_UNSET] = "unset",
-    [ORDERLY_ACK] = "ack",
-    [ORDERLY_RETRY] = "retry",
-    [ORDERLY_DEAD_LETTER] = "dead-letter",
-    [ORDERLY_RELEASE] = "release",
-    [ORDERLY_DROP] = "drop",
-    [ORDERLY_HOLD] = "hold",
-    [ORDERLY_THROTTLE] = "throttle"};
+static const char *const outcome_words[] = {[ORDERLY_UNSET] = "unset",     [ORDERLY_ACK] = "ack",
+                                            [ORDERLY_RETRY] = "retry",     [ORDERLY_DEAD_LETTER] = "dead-letter",
+                                            [ORDERLY_RELEASE] = "release", [ORDERLY_DROP] = "drop",
+                                            [ORDERLY_HOLD] = "hold",       [ORDERLY_THROTTLE] = "throttle"};
 
-static void source_metrics(
-    struct stats_copy *copy, const struct od_loop *loop, uint32_t source, const struct source_sums *sums)
+static void source_metrics(struct stats_copy *copy, const struct od_loop *loop, uint32_t source,
+                           const struct source_sums *sums)
 {
     const struct od_source_counts *counts = &loop->meters.sources[source];
     const char *topic = od_engine_source(loop->engine, source);
     const char *label = text_of(copy, "topic=\"%s\"", topic);
-    metric(copy, "orderly_records_fetched_total", "counter",
-        text_of(copy, "topic=\"%s\",stage=\"source\"", topic), (double)counts->fetched[0]);
-    metric(copy, "orderly_records_fetched_total", "counter",
-        text_of(copy, "topic=\"%s\",stage=\"retry\"", topic), (double)counts->fetched[1]);
+    metric(copy, "orderly_records_fetched_total", "counter", text_of(copy, "topic=\"%s\",stage=\"source\"", topic),
+           (double)counts->fetched[0]);
+    metric(copy, "orderly_records_fetched_total", "counter", text_of(copy, "topic=\"%s\",stage=\"retry\"", topic),
+           (double)counts->fetched[1]);
     metric(copy, "orderly_attempts_total", "counter", label, (double)counts->attempts);
     for (size_t i = 0; i < sizeof outcome_words / sizeof *outcome_words; i++) {
         metric(copy, "orderly_settled_total", "counter",
-            text_of(copy, "topic=\"%s\",outcome=\"%s\"", topic, outcome_words[i]), (double)counts->settled[i]);
+               text_of(copy, "topic=\"%s\",outcome=\"%s\"", topic, outcome_words[i]), (double)counts->settled[i]);
     }
     if (!sums->used) {
         return; /* no partition of it is ours: no series for those */
@@ -200,7 +196,8 @@ static void source_metrics(
     metric(copy, "orderly_oldest_in_flight_seconds", "gauge", label, (double)sums->oldest_ms / 1e3);
     metric(copy, "orderly_retry_parked", "gauge", label, (double)sums->parked);
     metric(copy, "orderly_lag", "gauge", label, (double)sums->lag);
-    int64_t behind_ms = sums->lag > 0 && counts->acked_timestamp_ms > 0 ? loop->wall_ms - counts->acked_timestamp_ms : 0;
+    int64_t behind_ms =
+        sums->lag > 0 && counts->acked_timestamp_ms > 0 ? loop->wall_ms - counts->acked_timestamp_ms : 0;
     metric(copy, "orderly_lag_seconds", "gauge", label, behind_ms > 0 ? (double)behind_ms / 1e3 : 0);
     metric(copy, "orderly_ready_backlog", "gauge", label, sums->waiting > 0 ? (double)sums->waiting : 0);
 }
@@ -230,16 +227,16 @@ static void member_metrics(struct stats_copy *copy, const struct od_loop *loop)
     counter(copy, "orderly_early_retries_total", counters->early);
     counter(copy, "orderly_commits_total", counters->commits);
     static const char *const failures[] = {[OD_COMMIT_AGAIN] = "error=\"again\"",
-        [OD_COMMIT_FENCED] = "error=\"fenced\"",
-        [OD_COMMIT_MAP_TOO_LARGE] = "error=\"map-too-large\"",
-        [OD_COMMIT_REFUSED] = "error=\"refused\""};
+                                           [OD_COMMIT_FENCED] = "error=\"fenced\"",
+                                           [OD_COMMIT_MAP_TOO_LARGE] = "error=\"map-too-large\"",
+                                           [OD_COMMIT_REFUSED] = "error=\"refused\""};
     for (size_t i = OD_COMMIT_AGAIN; i <= OD_COMMIT_REFUSED; i++) {
         metric(copy, "orderly_commit_failures_total", "counter", failures[i], (double)loop->commit_failures[i]);
     }
     metric(copy, "orderly_memory_bytes", "gauge", "kind=\"records\"", (double)totals.bytes_held);
     metric(copy, "orderly_memory_bytes", "gauge", "kind=\"copies\"", (double)totals.bytes_copying);
     metric(copy, "orderly_build_info", "gauge",
-        text_of(copy, "version=\"%s\",librdkafka=\"%s\"", orderly_version(), orderly_engine_version()), 1);
+           text_of(copy, "version=\"%s\",librdkafka=\"%s\"", orderly_version(), orderly_engine_version()), 1);
 }
 
 static void class_metrics(struct stats_copy *copy, const struct od_loop *loop)
@@ -249,8 +246,8 @@ static void class_metrics(struct stats_copy *copy, const struct od_loop *loop)
         char name[2 * sizeof count->name];
         escape(name, sizeof name, count->name);
         metric(copy, "orderly_dead_letters_total", "counter",
-            text_of(copy, "topic=\"%s\",class=\"%s\"", od_engine_source(loop->engine, count->source), name),
-            (double)count->count);
+               text_of(copy, "topic=\"%s\",class=\"%s\"", od_engine_source(loop->engine, count->source), name),
+               (double)count->count);
     }
 }
 
@@ -335,12 +332,12 @@ enum orderly_err orderly_stats(struct orderly *orderly, struct orderly_stats **r
         qsort(copy->partitions.items, copy->partitions.count, sizeof *copy->partitions.items, by_partition);
     }
     copy->stats = (struct orderly_stats){.size = sizeof copy->stats,
-        .metric_count = copy->metrics.count,
-        .condition_count = copy->conditions.count,
-        .partition_count = copy->partitions.count,
-        .metrics = copy->metrics.items,
-        .conditions = copy->conditions.items,
-        .partitions = copy->partitions.items};
+                                         .metric_count = copy->metrics.count,
+                                         .condition_count = copy->conditions.count,
+                                         .partition_count = copy->partitions.count,
+                                         .metrics = copy->metrics.items,
+                                         .conditions = copy->conditions.items,
+                                         .partitions = copy->partitions.items};
     *ret = &copy->stats;
     return ORDERLY_OK;
 }

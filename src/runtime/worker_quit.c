@@ -10,8 +10,7 @@ static bool is_name(const struct orderly_partition *partition)
     return partition != NULL && partition->topic != NULL && partition->partition >= 0;
 }
 
-enum orderly_err orderly_sleep(
-    struct orderly *orderly, const struct orderly_partition *partition, int64_t ms)
+enum orderly_err orderly_sleep(struct orderly *orderly, const struct orderly_partition *partition, int64_t ms)
 {
     if (orderly == NULL || !is_name(partition) || ms < 0) {
         return ORDERLY_INVALID;
@@ -60,8 +59,7 @@ static struct od_lease *take_older(struct orderly *orderly, const struct od_leas
     return NULL;
 }
 
-enum orderly_err orderly_quit_fd(
-    struct orderly *orderly, const struct orderly_partition *partition, int *ret_fd)
+enum orderly_err orderly_quit_fd(struct orderly *orderly, const struct orderly_partition *partition, int *ret_fd)
 {
     if (orderly == NULL || !is_name(partition) || ret_fd == NULL) {
         return ORDERLY_INVALID;
@@ -101,8 +99,8 @@ static uint64_t count_out(struct orderly *orderly, const struct orderly_partitio
     return out;
 }
 
-enum orderly_err orderly_settle_wait(
-    struct orderly *orderly, const struct orderly_partition *partitions, size_t count, int64_t timeout_ms)
+enum orderly_err orderly_settle_wait(struct orderly *orderly, const struct orderly_partition *partitions, size_t count,
+                                     int64_t timeout_ms)
 {
     if (orderly == NULL || (count > 0 && partitions == NULL)) {
         return ORDERLY_INVALID;

@@ -11,9 +11,9 @@ struct story {
     char text[512];
     atomic_int inside, overlapped;
     atomic_int count;
-    struct door door;                        /* the first `revoked` or `assigned` waits here when `hold` says so */
-    char hold;                               /* 'A', 'R' or 0 */
-    enum orderly_err committed;              /* of a commit inside `revoked` */
+    struct door door;           /* the first `revoked` or `assigned` waits here when `hold` says so */
+    char hold;                  /* 'A', 'R' or 0 */
+    enum orderly_err committed; /* of a commit inside `revoked` */
     bool commit;
     enum orderly_err drain, poll, run, close;
     bool misuse;
@@ -111,7 +111,8 @@ static void committed(struct orderly *orderly, const struct orderly_offset *offs
     }
 }
 
-static void position(struct orderly *orderly, const struct orderly_partition *partition, int64_t *offset, void *userdata)
+static void position(struct orderly *orderly, const struct orderly_partition *partition, int64_t *offset,
+                     void *userdata)
 {
     const struct story *story = userdata;
     (void)orderly;
@@ -419,7 +420,8 @@ int main(void)
         cmocka_unit_test_setup(evicted_while_revoked_waits_for_an_earlier_callback_means_lost_only, face_reset),
         cmocka_unit_test_setup(evicted_after_revoked_began_means_no_lost_and_commits_are_fenced, face_reset),
         cmocka_unit_test_setup(every_assigned_partition_ends_with_exactly_one_of_revoked_and_lost, face_reset),
-        cmocka_unit_test_setup(a_callback_that_overruns_the_hold_blocks_what_is_assigned_next_and_is_reported, face_reset),
+        cmocka_unit_test_setup(a_callback_that_overruns_the_hold_blocks_what_is_assigned_next_and_is_reported,
+                               face_reset),
         cmocka_unit_test_setup(inside_a_callback_drain_poll_run_and_free_are_refused, face_reset),
         cmocka_unit_test_setup(position_is_asked_before_the_first_fetch_and_may_change_it, face_reset),
         cmocka_unit_test_setup(committed_hears_the_answers_to_commits, face_reset),

@@ -41,7 +41,7 @@ void fake_unlock(void)
 }
 
 enum orderly_err od_engine_new(const struct od_settings *settings, const struct od_engine_sink *sink,
-    struct od_engine **ret, struct orderly_error *error)
+                               struct od_engine **ret, struct orderly_error *error)
 {
     (void)settings;
     (void)error;
@@ -97,11 +97,8 @@ static void tell_ready(struct od_engine *engine, int32_t i, uint32_t id)
     fake_lock();
     struct fake_partition *partition = &fake.partitions[i];
     partition->position = partition->committed >= 0 ? partition->committed : 0;
-    struct od_ready ready = {.id = id,
-        .position = partition->position,
-        .resolved = partition->committed < 0,
-        .map = "",
-        .topic_id_hash = 1};
+    struct od_ready ready = {
+        .id = id, .position = partition->position, .resolved = partition->committed < 0, .map = "", .topic_id_hash = 1};
     fake_unlock();
     tell(engine, (struct od_event){.type = OD_EVENT_READY, .ready = ready});
 }
@@ -162,15 +159,14 @@ static void tell_fetched(struct od_engine *engine, int32_t i)
     int64_t position = partition->position;
     while (partition->assigned && partition->credit > 0 && (size_t)position < partition->count &&
            count < RECORDS_A_TURN) {
-        struct od_message *message =
-            fake_message_make(engine->sink.record_bytes, i, position, partition->keys);
+        struct od_message *message = fake_message_make(engine->sink.record_bytes, i, position, partition->keys);
         struct orderly_bytes key = od_message_key(message);
         list[count++] = (struct od_fetched){.tag = (uint64_t)(uintptr_t)message,
-            .offset = position,
-            .leader_epoch = 1,
-            .size_bytes = 100,
-            .key_hash = key.data != NULL ? od_hash_bytes(key.data, key.size, 0) : 0,
-            .has_key = key.data != NULL};
+                                            .offset = position,
+                                            .leader_epoch = 1,
+                                            .size_bytes = 100,
+                                            .key_hash = key.data != NULL ? od_hash_bytes(key.data, key.size, 0) : 0,
+                                            .has_key = key.data != NULL};
         position++;
         partition->credit--;
     }
@@ -182,7 +178,8 @@ static void tell_fetched(struct od_engine *engine, int32_t i)
     }
     fake_unlock();
     if (count > 0) {
-        tell(engine, (struct od_event){.type = OD_EVENT_FETCHED,
+        tell(engine, (struct od_event){
+                         .type = OD_EVENT_FETCHED,
                          .fetched = {.id = id, .list = list, .count = count, .next_offset = position, .more = more}});
     }
 }
@@ -289,11 +286,11 @@ void od_engine_reread(struct od_engine *engine, uint64_t record, uint32_t id, in
     fake_lock();
     struct fake_partition *partition = partition_of(id);
     od_assert(partition != NULL);
-    struct od_message *message = fake_message_make(
-        engine->sink.record_bytes, (int32_t)(partition - fake.partitions), offset, partition->keys);
+    struct od_message *message =
+        fake_message_make(engine->sink.record_bytes, (int32_t)(partition - fake.partitions), offset, partition->keys);
     fake_unlock();
     answer(engine, (struct od_event){.type = OD_EVENT_REREAD,
-                       .reread = {record, OD_REREAD_OK, (uint64_t)(uintptr_t)message, 100}});
+                                     .reread = {record, OD_REREAD_OK, (uint64_t)(uintptr_t)message, 100}});
 }
 
 void od_engine_seek(struct od_engine *engine, uint32_t id, int64_t offset)
@@ -309,7 +306,7 @@ void od_engine_seek(struct od_engine *engine, uint32_t id, int64_t offset)
 }
 
 void od_engine_commit(struct od_engine *engine, uint32_t id, int64_t offset, int32_t leader_epoch, const char *text,
-    size_t text_size, uint64_t sequence)
+                      size_t text_size, uint64_t sequence)
 {
     (void)leader_epoch;
     (void)text;

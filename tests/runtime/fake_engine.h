@@ -14,7 +14,7 @@
 #include "orderly/orderly.h"
 
 #define FAKE_PARTITIONS 8
-#define FAKE_WAIT_MS    20000
+#define FAKE_WAIT_MS 20000
 
 /* Empties everything; before each test. */
 void fake_reset(void);

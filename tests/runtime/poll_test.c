@@ -408,7 +408,7 @@ static void the_gate_is_forced_open_at_its_deadline_and_counted(void **state)
 {
     (void)state;
     const char *more[] = {"block_rebalance_on_poll=true", "rebalance.hold_max=50ms", "rebalance.drain_timeout=20ms",
-        "commit.timeout=1s", NULL};
+                          "commit.timeout=1s", NULL};
     struct orderly *orderly = fake_member(more, NULL, NULL);
     fake_append(0, 10, 0);
     struct orderly_batch *batch = poll_some(orderly, 1);

@@ -82,7 +82,8 @@ static enum orderly_outcome retry_once(struct orderly_record *record, void *user
         return ORDERLY_RETRY;
     }
     /* The old reference must not settle, cancel or fail the new run. */
-    if (orderly_mark(twice->kept) != ORDERLY_INVALID || orderly_record_set_error(twice->kept, "x", NULL) != ORDERLY_INVALID) {
+    if (orderly_mark(twice->kept) != ORDERLY_INVALID ||
+        orderly_record_set_error(twice->kept, "x", NULL) != ORDERLY_INVALID) {
         atomic_fetch_add(&twice->wrong, 1);
     }
     return ORDERLY_ACK;
@@ -258,7 +259,8 @@ static void a_batch_handler_gets_at_most_batch_max_records(void **state)
     struct run run;
     struct orderly *orderly = fake_member(NULL, NULL, NULL);
     fake_append(0, 500, 0);
-    run_begin(&run, orderly,
+    run_begin(
+        &run, orderly,
         &(struct orderly_handler){.userdata = &batches, .handle_batch = take_batch, .batch_max = 16, .workers = 2});
     assert_true(fake_wait_committed(0, 500));
     assert_int_equal(run_end(&run), ORDERLY_OK);
@@ -410,7 +412,8 @@ int main(void)
         cmocka_unit_test_setup(the_last_reference_gone_without_an_outcome_releases, face_reset),
         cmocka_unit_test_setup(a_batch_handler_gets_at_most_batch_max_records, face_reset),
         cmocka_unit_test_setup(closing_lets_running_work_finish_and_commits_it, face_reset),
-        cmocka_unit_test_setup(a_drain_that_takes_too_long_says_so_and_free_leaves_the_running_handler_alone, face_reset),
+        cmocka_unit_test_setup(a_drain_that_takes_too_long_says_so_and_free_leaves_the_running_handler_alone,
+                               face_reset),
         cmocka_unit_test_setup(an_ending_fault_ends_the_run_with_its_code_and_sentence, face_reset),
         cmocka_unit_test_setup(a_start_that_fails_ends_the_run, face_reset),
         cmocka_unit_test_setup(drain_poll_run_and_free_are_refused_in_a_handler, face_reset),
