@@ -2,7 +2,7 @@
  * Which copies (header orderly-copy) are known: a copy that was written twice, since its first answer was lost, is run once.
  *
  * Of live records a set of slots, whose keys are in the records: 4 bytes a place, at most half full. Of done ones a small cache, looked up by hash,
- * that counts only while the done one is still above its watermark. A relief copy carries the same header as the record it
+ * that counts as long as the stay of the done one lasts. A relief copy carries the same header as the record it
  * relieves: it takes that record's place in the set, and the relieved record leaves no trace.
  */
 #include <stdlib.h>
@@ -90,7 +90,9 @@ bool od_copies_seen_add(struct od_core *core, struct od_stay *stay, uint32_t slo
         return true;
     }
     const struct recent *recent = &seen->recent[od_hash_u64(hash) % RECENT];
-    if (recent->hash == hash && recent->stay_id == stay->id && recent->offset >= stay->window.base) {
+    /* A second copy stands behind the first; the same place read once more (after a seek) is no copy of itself. */
+    if (recent->hash == hash && recent->stay_id == stay->id &&
+        recent->offset < od_record_at(&core->records, slot)->offset) {
         return false;
     }
     seen->slots[at] = slot;

@@ -262,11 +262,12 @@ void sim_check_handover(struct sim *sim, uint32_t id)
     od_offset_map_fini(&map);
 }
 
-/* A second copy of what an earlier place of this log holds: what becomes of that one counts. */
+/* A second copy of what another place of this log carries: what becomes of that one counts. */
 static bool is_double(const struct sim_partition *partition, const struct sim_entry *entry)
 {
-    for (const struct sim_entry *e = partition->log.items; entry->copy_hash && e < entry; e++) {
-        if (e->present && e->copy_hash == entry->copy_hash && !e->relieved) {
+    for (size_t i = 0; entry->copy_hash && i < partition->log.count; i++) {
+        const struct sim_entry *e = &partition->log.items[i];
+        if (e != entry && e->present && e->copy_hash == entry->copy_hash && !e->relieved && !e->doubled) {
             return true;
         }
     }
@@ -280,7 +281,7 @@ static void must_be_durable(struct sim *sim, struct sim_partition *partition, in
         return;
     }
     if (is_double(partition, entry)) {
-        entry->durable = entry->passed = entry->excused = true;
+        entry->durable = entry->passed = entry->excused = entry->doubled = true;
         entry->done_stay = partition->owner_stay;
         sim->counts.duplicates++;
         return;

@@ -80,6 +80,7 @@ struct sim_entry {
     uint32_t active;    /* handlers that run it now */
     uint32_t out;       /* handed out, outcome not told yet */
     uint32_t spent;     /* attempts, in its lane */
+    bool doubled;       /* a second copy, done by being known as one */
     bool relieved;      /* its copy has taken its place */
     uint32_t seen_stay; /* who received it last, and when */
     int64_t seen_at;
