@@ -325,8 +325,9 @@ static void say_signal(const struct od_exec_child *child, const char *name)
     } else if (reason == ORDERLY_REASON_CLOSING) {
         why = "close_timeout ends";
     }
-    od_say_warning("handler", "process %d (%s/%d offset %lld) gets %s: %s", (int)child->pid, orderly_record_topic(record),
-                   (int)orderly_record_partition(record), (long long)orderly_record_offset(record), name, why);
+    od_say_warning("handler", "process %d (%s/%d offset %lld) gets %s: %s", (int)child->pid,
+                   orderly_record_topic(record), (int)orderly_record_partition(record),
+                   (long long)orderly_record_offset(record), name, why);
 }
 
 int64_t od_exec_child_act(struct od_exec_common *common, struct od_exec_child *child, int64_t now_ms)

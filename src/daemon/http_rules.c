@@ -87,8 +87,11 @@ enum orderly_err od_http_rules_init(struct od_http_rules *rules, const struct od
     enum orderly_err err = ORDERLY_OK;
 
     memset(rules, 0, sizeof *rules);
-    for (size_t i = 0; i < 2 * words->count && err == ORDERLY_OK; i++) {
-        err = apply(rules, words->items[i % words->count], i < words->count, error);
+    for (size_t i = 0; i < words->count && err == ORDERLY_OK; i++) {
+        err = apply(rules, words->items[i], true, error);
+    }
+    for (size_t i = 0; i < words->count && err == ORDERLY_OK; i++) {
+        err = apply(rules, words->items[i], false, error);
     }
     return err;
 }
