@@ -259,7 +259,7 @@ static void push_job(struct od_core *core, struct od_stay *stay, size_t first)
     effect->run.count = core->effects->run_count - first;
     bool chunk = !core->config.poll_face && !core->config.batch_max;
     for (size_t i = first + 1; chunk && i < core->effects->run_count; i++) {
-        od_recall_note(core, core->effects->runs[i].record);
+        od_recall_note(core, stay, core->effects->runs[i].record);
     }
     od_stay_touch(core, stay);
 }

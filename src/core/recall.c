@@ -6,9 +6,17 @@
 
 #include "core/state.h"
 
-enum { AFTER_MS = 50 };
+enum { AFTER_MS = 50, LEAST_US = 5 };
 
-void od_recall_note(struct od_core *core, uint64_t record)
+/* A job may wait for a worker as long as what was given out before it takes, and some more. */
+static int64_t patience_ms(const struct od_core *core, const struct od_stay *stay)
+{
+    uint64_t us = od_source_of(core, stay)->run_us, workers = core->config.workers ? core->config.workers : 1;
+    us = us < LEAST_US ? LEAST_US : us;
+    return AFTER_MS + (int64_t)(4 * core->running * us / workers / 1000);
+}
+
+void od_recall_note(struct od_core *core, const struct od_stay *stay, uint64_t record)
 {
     if (core->recall_first > 64 && core->recall_first * 2 > core->recalls.count) {
         core->recalls.count -= core->recall_first;
@@ -16,7 +24,7 @@ void od_recall_note(struct od_core *core, uint64_t record)
                 core->recalls.count * sizeof *core->recalls.items);
         core->recall_first = 0;
     }
-    struct od_recall recall = {core->now_ms + AFTER_MS, record};
+    struct od_recall recall = {core->now_ms, core->now_ms + patience_ms(core, stay), record};
     core->nomem |= !od_vec_push(&core->recalls, recall);
 }
 
@@ -28,7 +36,7 @@ static bool holds(const struct od_core *core, const struct od_recall *recall)
         return false;
     }
     const struct od_record *record = od_record_at(&core->records, slot);
-    return record->state == OD_RECORD_RUNNING && record->started_ms + AFTER_MS == recall->at_ms;
+    return record->state == OD_RECORD_RUNNING && record->started_ms == recall->started_ms;
 }
 
 void od_recall_due(struct od_core *core)

@@ -123,7 +123,7 @@ static void not_run(struct od_core *core, struct od_stay *stay, uint32_t slot)
 {
     struct od_source *source = od_source_of(core, stay);
     if (source->run_us < 500) {
-        source->run_us += source->run_us / 4 + 1; /* chunks that come back are too long */
+        source->run_us += source->run_us / 16 + 1; /* chunks that come back are too long */
     }
     od_queue_back(core, stay, slot);
     od_lane_out(core, stay, od_record_at(&core->records, slot));

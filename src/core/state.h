@@ -163,7 +163,7 @@ enum od_close_stage { OD_CLOSE_NOT, OD_CLOSE_CALLBACK, OD_CLOSE_WORK, OD_CLOSE_C
 
 /* A record of a job of several, and when it is called back if it still waits there. */
 struct od_recall {
-    int64_t at_ms;
+    int64_t started_ms, at_ms;
     uint64_t record;
 };
 
@@ -334,7 +334,7 @@ void od_dispatch_concurrency(struct od_core *, const struct od_event *);
 void od_dispatch_rate(struct od_core *, const struct od_event *);
 
 /* recall.c */
-void od_recall_note(struct od_core *, uint64_t record);
+void od_recall_note(struct od_core *, const struct od_stay *, uint64_t record);
 void od_recall_due(struct od_core *);
 int64_t od_recall_deadline(const struct od_core *);
 
