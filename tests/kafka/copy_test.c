@@ -65,6 +65,28 @@ static const char *header(rd_kafka_message_t *message, const char *name, size_t 
 
 #define assert_header(message, name, text) assert_string_equal(header(message, name, 0), text)
 
+/* The second retry replaces every header of ours and keeps the first attempt's time. */
+static void second_hop(struct scene *scene, struct reading *reading)
+{
+    struct od_copy_request second = request_of(&scene->rig, 1, OD_COPY_RETRY);
+    second.attempts = 2;
+    second.last_attempt_ms = 1800000000000;
+    od_engine_copy(scene->rig.engine, &second);
+    rigs_until(scene->rig.copies.count == 2, &scene->rig);
+    reading_end(reading);
+    broker_read(&broker, scene->retry, 1, 2, reading);
+    rd_kafka_message_t *copy = reading->messages[1];
+    assert_header(copy, "orderly-attempt", "2");
+    assert_header(copy, "orderly-first-attempt-at", "2023-11-14T22:13:20.001Z");
+    assert_header(copy, "orderly-last-attempt-at", "2027-01-15T08:00:00.000Z");
+    assert_string_equal(header(copy, "a", 1), "2");
+    rd_kafka_headers_t *all = NULL;
+    assert_int_equal(rd_kafka_message_headers(copy, &all), 0);
+    rd_kafka_headers_t *before = NULL;
+    assert_int_equal(rd_kafka_message_headers(reading->messages[0], &before), 0);
+    assert_int_equal(rd_kafka_header_cnt(all), rd_kafka_header_cnt(before)); /* no growth over hops */
+}
+
 static void a_retry_copy_keeps_the_record_and_says_what_happened(void **state)
 {
     (void)state;
@@ -123,24 +145,7 @@ static void a_retry_copy_keeps_the_record_and_says_what_happened(void **state)
                         od_message_idempotency_key(scene.rig.records.items[0].message));
     assert_true(od_message_fence(again->message) >= od_message_fence(scene.rig.records.items[0].message));
 
-    /* The second retry replaces every header of ours and keeps the first attempt's time. */
-    struct od_copy_request second = request_of(&scene.rig, 1, OD_COPY_RETRY);
-    second.attempts = 2;
-    second.last_attempt_ms = 1800000000000;
-    od_engine_copy(scene.rig.engine, &second);
-    rigs_until(scene.rig.copies.count == 2, &scene.rig);
-    reading_end(&reading);
-    broker_read(&broker, scene.retry, 1, 2, &reading);
-    copy = reading.messages[1];
-    assert_header(copy, "orderly-attempt", "2");
-    assert_header(copy, "orderly-first-attempt-at", "2023-11-14T22:13:20.001Z");
-    assert_header(copy, "orderly-last-attempt-at", "2027-01-15T08:00:00.000Z");
-    assert_string_equal(header(copy, "a", 1), "2");
-    rd_kafka_headers_t *all = NULL;
-    assert_int_equal(rd_kafka_message_headers(copy, &all), 0);
-    rd_kafka_headers_t *before = NULL;
-    assert_int_equal(rd_kafka_message_headers(reading.messages[0], &before), 0);
-    assert_int_equal(rd_kafka_header_cnt(all), rd_kafka_header_cnt(before)); /* no growth over hops */
+    second_hop(&scene, &reading);
     reading_end(&reading);
     end(&scene);
 }
