@@ -195,7 +195,10 @@ enum orderly_err od_admin_fail(struct orderly_admin *admin, struct orderly_error
     pthread_mutex_lock(&admin->lock);
     od_admin_put(why, sizeof why, admin->why);
     pthread_mutex_unlock(&admin->lock);
-    const char *said = detail && *detail ? detail : rd_kafka_err2str(code);
+    char said[300];
+    const char *name = rd_kafka_err2str(code);
+    bool more = detail && *detail && strcmp(detail, name) != 0;
+    od_admin_say(said, sizeof said, "%s%s%s%s", name, more ? " (" : "", more ? detail : "", more ? ")" : "");
     switch ((int)err) {
     case ORDERLY_TIMEOUT:
         return od_fail_kafka(

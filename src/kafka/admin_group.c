@@ -5,6 +5,8 @@
 #include "base/error.h"
 #include "kafka/admin.h"
 
+#define TRY_AGAIN_MS 200
+
 void orderly_group_free(struct orderly_group *group)
 {
     if (group) {
@@ -49,8 +51,9 @@ static enum orderly_err take_group(struct orderly_admin *admin, rd_kafka_event_t
         return od_admin_fail(admin, error, code, refused ? rd_kafka_error_string(refused) : NULL,
                              "the group cannot be described");
     }
+    rd_kafka_consumer_group_state_t state = rd_kafka_ConsumerGroupDescription_state(found[0]);
     od_admin_put(group->state, sizeof group->state,
-                 rd_kafka_consumer_group_state_name(rd_kafka_ConsumerGroupDescription_state(found[0])));
+                 state == RD_KAFKA_CONSUMER_GROUP_STATE_DEAD ? "none" : rd_kafka_consumer_group_state_name(state));
     od_admin_put(group->type, sizeof group->type,
                  rd_kafka_consumer_group_type_name(rd_kafka_ConsumerGroupDescription_type(found[0])));
     od_admin_put(group->protocol, sizeof group->protocol,
@@ -65,6 +68,29 @@ static enum orderly_err take_group(struct orderly_admin *admin, rd_kafka_event_t
         take_member(&group->members[group->count++], rd_kafka_ConsumerGroupDescription_member(found[0], i));
     }
     return ORDERLY_OK;
+}
+
+/* A coordinator that is just being found, or reads its log, is a matter of a moment. */
+static bool is_transient(const struct orderly_error *error)
+{
+    return error->kafka_code == RD_KAFKA_RESP_ERR_COORDINATOR_LOAD_IN_PROGRESS ||
+           error->kafka_code == RD_KAFKA_RESP_ERR_COORDINATOR_NOT_AVAILABLE ||
+           error->kafka_code == RD_KAFKA_RESP_ERR_NOT_COORDINATOR;
+}
+
+static enum orderly_err describe(struct orderly_admin *admin, struct orderly_group *group, struct orderly_error *error)
+{
+    const char *name = group->name;
+    rd_kafka_AdminOptions_t *options = od_admin_options(admin, RD_KAFKA_ADMIN_OP_DESCRIBECONSUMERGROUPS);
+    rd_kafka_event_t *event = NULL;
+    rd_kafka_DescribeConsumerGroups(admin->rk, &name, 1, options, admin->queue);
+    enum orderly_err err = od_admin_wait(admin, "the group cannot be described", &event, error);
+    if (!err) {
+        err = take_group(admin, event, group, error);
+        rd_kafka_event_destroy(event);
+    }
+    rd_kafka_AdminOptions_destroy(options);
+    return err;
 }
 
 enum orderly_err orderly_admin_group(struct orderly_admin *admin, struct orderly_group **ret,
@@ -86,15 +112,19 @@ enum orderly_err orderly_admin_group(struct orderly_admin *admin, struct orderly
         return od_fail(error, ORDERLY_NOMEM, "out of memory");
     }
     od_admin_put(group->name, sizeof group->name, name);
-    rd_kafka_AdminOptions_t *options = od_admin_options(admin, RD_KAFKA_ADMIN_OP_DESCRIBECONSUMERGROUPS);
-    rd_kafka_event_t *event = NULL;
-    rd_kafka_DescribeConsumerGroups(admin->rk, &name, 1, options, admin->queue);
-    enum orderly_err err = od_admin_wait(admin, "the group cannot be described", &event, error);
-    if (!err) {
-        err = take_group(admin, event, group, error);
-        rd_kafka_event_destroy(event);
+    struct orderly_error own = ORDERLY_ERROR_INIT;
+    enum orderly_err err = ORDERLY_OK;
+    for (int64_t waited_ms = 0; waited_ms == 0 || (err && is_transient(&own) && waited_ms < admin->timeout_ms);
+         waited_ms += TRY_AGAIN_MS) {
+        if (waited_ms) {
+            rd_kafka_poll(admin->rk, TRY_AGAIN_MS);
+        }
+        od_error_clear(&own);
+        err = describe(admin, group, &own);
     }
-    rd_kafka_AdminOptions_destroy(options);
+    if (err) {
+        od_fail_kafka(error, err, own.kafka_code, "%s", own.text);
+    }
     if (err) {
         orderly_group_free(group);
         return err;

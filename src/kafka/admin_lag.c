@@ -161,7 +161,7 @@ static enum orderly_err take_committed(struct orderly_admin *admin, struct order
     }
     const rd_kafka_topic_partition_list_t *list = rd_kafka_group_result_partitions(groups[0]);
     enum orderly_err err = ORDERLY_OK;
-    for (int i = 0; i < list->cnt && !err; i++) {
+    for (int i = 0; list && i < list->cnt && !err; i++) {
         struct orderly_group_lag *lag = find_lag(lags, list->elems[i].topic, list->elems[i].partition);
         if (lag && !list->elems[i].err && list->elems[i].offset >= 0) {
             lag->committed = list->elems[i].offset;

@@ -7,6 +7,8 @@
 #include "base/text.h"
 #include "kafka/admin.h"
 
+#define VISIBLE_MS 100
+
 static void blank_topic(struct orderly_topic *topic, const char *name)
 {
     *topic = (struct orderly_topic){
@@ -281,6 +283,23 @@ static enum orderly_err read_created(struct orderly_admin *admin, rd_kafka_event
     return od_admin_fail(admin, error, code, count == 1 ? rd_kafka_topic_result_error_string(results[0]) : NULL, what);
 }
 
+/* Created is not yet known everywhere: until the broker that we ask tells of it. */
+static enum orderly_err await_topic(struct orderly_admin *admin, const char *name, struct orderly_error *error)
+{
+    struct orderly_topic found = {.exists = false};
+    enum orderly_err err = ORDERLY_OK;
+    for (int64_t waited_ms = 0; !err && !found.exists; waited_ms += VISIBLE_MS) {
+        if (waited_ms >= admin->timeout_ms) {
+            return od_fail(error, ORDERLY_TIMEOUT, "topic %s was created, and is not to be seen yet: try again", name);
+        }
+        if (waited_ms) {
+            rd_kafka_poll(admin->rk, VISIBLE_MS);
+        }
+        err = orderly_admin_topic(admin, name, &found, error);
+    }
+    return err;
+}
+
 enum orderly_err orderly_admin_create(struct orderly_admin *admin, const char *name, int32_t partitions,
                                       int32_t replication, const char *const *configs, size_t config_count,
                                       struct orderly_error *error)
@@ -316,6 +335,7 @@ enum orderly_err orderly_admin_create(struct orderly_admin *admin, const char *n
     if (!err) {
         err = read_created(admin, event, what, error);
     }
+    err = err ? err : await_topic(admin, name, error);
 done:
     if (event) {
         rd_kafka_event_destroy(event);

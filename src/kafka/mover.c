@@ -68,7 +68,7 @@ static enum orderly_err take_offsets(struct od_mover *mover, rd_kafka_event_t *e
                              refused ? rd_kafka_error_string(refused) : NULL, "the group's offsets cannot be read");
     }
     const rd_kafka_topic_partition_list_t *list = rd_kafka_group_result_partitions(groups[0]);
-    for (int i = 0; i < list->cnt; i++) {
+    for (int i = 0; list && i < list->cnt; i++) {
         const rd_kafka_topic_partition_t *found = &list->elems[i];
         if (found->err || found->offset < 0 || found->partition < 0 || found->partition >= mover->count) {
             continue;
@@ -389,7 +389,7 @@ static enum orderly_err take_altered(struct od_mover *mover, rd_kafka_event_t *e
                              refused ? rd_kafka_error_string(refused) : NULL, what);
     }
     const rd_kafka_topic_partition_list_t *list = rd_kafka_group_result_partitions(groups[0]);
-    for (int i = 0; i < list->cnt; i++) {
+    for (int i = 0; list && i < list->cnt; i++) {
         if (list->elems[i].err) {
             return od_admin_fail(mover->admin, error, list->elems[i].err, NULL, what);
         }

@@ -11,7 +11,8 @@ fail() {
 await() {
     tries=0
     until "$@"; do
-        tries=$((tries + 1)) && [ "$tries" -lt 200 ] || fail "waited too long: $*"
+        tries=$((tries + 1))
+        [ "$tries" -lt 200 ] || fail "waited too long: $*"
         sleep 0.1
     done
 }

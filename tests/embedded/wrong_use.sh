@@ -23,8 +23,9 @@ orderly broker --topic ward:2 --topic bare:1 >address 2>/dev/null &
 broker=$!
 trap 'kill $broker 2>/dev/null' EXIT
 tries=0
-until grep -q = address; do
-    tries=$((tries + 1)) && [ "$tries" -lt 100 ] || fail "no broker"
+until grep -qs = address; do
+    tries=$((tries + 1))
+    [ "$tries" -lt 100 ] || fail "no broker"
     sleep 0.1
 done
 brokers=$(sed 's/bootstrap.servers=//' address)
