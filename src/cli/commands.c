@@ -40,6 +40,9 @@ static const struct od_option broker_options[] = {
 
 static const struct od_option check_options[] = {
     OD_OPTIONS_GROUP,
+    {"start", "WHERE", "as for `orderly run`", "start"},
+    {"order", "WHAT", "as for `orderly run`", "order"},
+    {"concurrency", "N", "as for `orderly run`", "concurrency"},
     {"effective", NULL, "print every value and where it comes from", NULL},
     {"limits", NULL, "print every limit and what happens when it is met", NULL},
     {"outcomes", NULL, "print what each end of a handler means", NULL},
