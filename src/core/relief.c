@@ -14,7 +14,7 @@ static bool relievable(const struct od_core *core, const struct od_record *recor
         (record->flags & (OD_FLAG_DISPATCHED | OD_FLAG_IN_LANE | OD_FLAG_REREADING | OD_FLAG_RELIEF))) {
         return false;
     }
-    int64_t due = record->due_ms + (record->flags & OD_FLAG_AHEAD ? 1000 : 0);
+    int64_t due = od_reread_due_of(record);
     int64_t received = due - (int64_t)record->delay_ms;
     return core->now_ms - received >= core->settings->relief_min_interval && due - core->now_ms >= WORTH_MS;
 }
@@ -27,7 +27,7 @@ static void relieve(struct od_core *core, struct od_stay *stay, uint32_t slot)
         od_reread_begin(core, stay, slot);
         return;
     }
-    int64_t left = record->due_ms - core->now_ms;
+    int64_t left = od_reread_due_of(record) - core->now_ms;
     od_parked_remove(&core->parked, &core->records, slot);
     od_copy_begin(core, stay, slot, OD_COPY_RELIEF, left);
 }

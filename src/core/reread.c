@@ -13,6 +13,11 @@ enum {
 /* The due time of a record that is gone for good and waits for RESET_GUARD; it is in no heap then. */
 #define GONE INT64_MIN
 
+int64_t od_reread_due_of(const struct od_record *record)
+{
+    return record->due_ms + (record->flags & OD_FLAG_AHEAD ? AHEAD_MS : 0);
+}
+
 static void push_parked(struct od_core *core, uint32_t slot)
 {
     core->nomem |= !od_parked_push(&core->parked, &core->records, slot);
@@ -140,6 +145,7 @@ static void failed(struct od_core *core, struct od_stay *stay, uint32_t slot)
     struct od_record *record = od_record_at(&core->records, slot);
     core->counters.reread_failures++;
     od_named_enter(core, stay, OD_STATE_READ_FAILING, record->offset);
+    record->flags &= (uint8_t)~OD_FLAG_RELIEF;
     if (record->place == OD_SLOT_NONE) {
         record->due_ms = core->now_ms + AGAIN_MS;
         push_parked(core, slot);
@@ -152,7 +158,7 @@ static void arrived(struct od_core *core, struct od_stay *stay, uint32_t slot, c
     od_queue_retag(core, stay, slot, event->reread.tag, event->reread.size_bytes);
     od_named_leave(core, stay, OD_STATE_READ_FAILING);
     if (record->flags & OD_FLAG_RELIEF) {
-        int64_t left = record->due_ms - core->now_ms;
+        int64_t left = od_reread_due_of(record) - core->now_ms;
         if (record->place != OD_SLOT_NONE) {
             od_parked_remove(&core->parked, &core->records, slot);
         }

@@ -404,6 +404,8 @@ void od_budget_took(struct od_core *, struct od_stay *, size_t records, int64_t 
 void od_budget_drop_credit(struct od_core *, struct od_stay *);
 
 /* reread.c */
+/* When a parked record may run; its key in the heap may be the time of its re-read. */
+int64_t od_reread_due_of(const struct od_record *);
 void od_reread_let_go(struct od_core *, struct od_stay *,
                       uint32_t slot); /* if the memory asks for it; before it goes into the heap */
 void od_reread_due(struct od_core *); /* what is due leaves the heap */

@@ -353,9 +353,12 @@ void sim_group_lost(struct sim *sim, const struct sim_event *event)
     size_t count = 0;
     for (uint32_t id = 1; id <= sim->stays.count && count < 128; id++) {
         const struct sim_stay *stay = &sim->stays.items[id - 1];
-        if (sim_stay_live(sim, id) && stay->member == member->index && !stay->answered && !stay->closed) {
+        if (sim_stay_live(sim, id) && stay->member == member->index && stay->lost && !stay->answered && !stay->closed) {
             ids[count++] = id;
         }
+    }
+    if (member->valid && !count) {
+        return; /* it has heard of that otherwise, and has joined again */
     }
     member->lost_told = member->loose = true;
     sim->counts.losts++;
