@@ -4,6 +4,34 @@
  */
 #include "core/state.h"
 
+/* The `revoked` callback of all that stays until the end; those that come later have their own. False: there are none. */
+static bool say_revoked(struct od_core *core)
+{
+    struct od_close *close = &core->close;
+    int64_t left = close->deadline_ms - core->now_ms;
+    size_t first = core->effects->id_count;
+    for (size_t i = 0; i < core->stays.count; i++) {
+        struct od_stay *stay = core->stays.items[i];
+        if (!stay) {
+            continue;
+        }
+        od_dispatch_unlist(core, stay);
+        od_drain_quit(core, stay, ORDERLY_REASON_CLOSING, left);
+        od_stay_touch(core, stay);
+        if (core->config.has_revoked && !stay->revoked_told && stay->end == OD_END_NONE) {
+            stay->revoked_told = true;
+            od_effect_id(core, stay->id);
+        }
+    }
+    size_t count = core->effects->id_count - first;
+    if (count == 0 || core->nomem) {
+        return false;
+    }
+    close->stage = OD_CLOSE_CALLBACK;
+    close->callback = od_callback_begin(core, OD_CALLBACK_REVOKED, core->effects->ids + first, count);
+    return true;
+}
+
 void od_close_event(struct od_core *core, const struct od_event *event)
 {
     struct od_close *close = &core->close;
@@ -26,25 +54,7 @@ void od_close_event(struct od_core *core, const struct od_event *event)
     }
     core->gate_held = false;
     od_gate_open(core, false);
-    size_t first = core->effects->id_count;
-    for (size_t i = 0; i < core->stays.count; i++) {
-        struct od_stay *stay = core->stays.items[i];
-        if (!stay) {
-            continue;
-        }
-        od_dispatch_unlist(core, stay);
-        od_drain_quit(core, stay, ORDERLY_REASON_CLOSING, left);
-        od_stay_touch(core, stay);
-        if (core->config.has_revoked && !stay->revoked_told && stay->end == OD_END_NONE) {
-            stay->revoked_told = true;
-            od_effect_id(core, stay->id);
-        }
-    }
-    size_t count = core->effects->id_count - first;
-    if (count > 0 && !core->nomem) {
-        close->stage = OD_CLOSE_CALLBACK;
-        close->callback = od_callback_begin(core, OD_CALLBACK_REVOKED, core->effects->ids + first, count);
-    }
+    say_revoked(core);
 }
 
 void od_close_callback_done(struct od_core *core, uint64_t sequence)
@@ -114,6 +124,9 @@ void od_close_review(struct od_core *core)
             return;
         }
         if (!over && !quiet(core)) {
+            return;
+        }
+        if (!over && say_revoked(core)) {
             return;
         }
         close->timed_out = !quiet(core) || close->stage == OD_CLOSE_CALLBACK;

@@ -131,7 +131,7 @@ void od_drain_callback(struct od_core *core)
     size_t first = core->effects->id_count;
     for (size_t i = 0; core->config.has_revoked && i < hold->ids.count; i++) {
         struct od_stay *stay = revoked_at(core, i);
-        if (stay && !stay->revoked_told) {
+        if (stay && !stay->revoked_told && od_stay_may_move(stay->state, OD_STAY_CALLBACK)) {
             stay->revoked_told = true;
             od_stay_move(stay, OD_STAY_CALLBACK);
             od_drain_quit(core, stay, ORDERLY_REASON_REVOKED, hold->deadline_ms - core->now_ms);

@@ -134,7 +134,7 @@ static struct od_stay *make(struct od_core *core, const struct od_assign *assign
     core->credits_stale = true;
     if (core->close.stage >= OD_CLOSE_COMMIT) { /* it came too late to be of use */
         stay->end = OD_END_CLOSE;
-        stay->finished = true;
+        stay->finished = stay->revoked_told = true;
     }
     return stay;
 }
@@ -142,6 +142,7 @@ static struct od_stay *make(struct od_core *core, const struct od_assign *assign
 void od_stays_assigned(struct od_core *core, const struct od_event *event)
 {
     size_t first = core->effects->id_count;
+    bool told = core->config.has_assigned && core->close.stage < OD_CLOSE_COMMIT;
     for (size_t i = 0; i < event->assigned.count; i++) {
         const struct od_assign *assign = &event->assigned.list[i];
         od_assert(assign->id != 0 && !od_stay_find(core, assign->id));
@@ -150,7 +151,7 @@ void od_stays_assigned(struct od_core *core, const struct od_event *event)
             return;
         }
         od_effect_id(core, stay->id);
-        stay->assigned_pending = core->config.has_assigned;
+        stay->assigned_pending = told;
         od_stay_touch(core, stay);
         od_fault_begins(core, stay);
         if (core->callbacks_overrun) {
@@ -159,7 +160,7 @@ void od_stays_assigned(struct od_core *core, const struct od_event *event)
         core->counters.assigns++;
     }
     size_t count = core->effects->id_count - first;
-    if (core->config.has_assigned && count && !core->nomem) {
+    if (told && count && !core->nomem) {
         od_callback_begin(core, OD_CALLBACK_ASSIGNED, core->effects->ids + first, count);
     }
 }
