@@ -219,7 +219,7 @@ static char *base64(struct orderly_bytes bytes)
     static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     const unsigned char *from = bytes.data;
     char *text = malloc((bytes.size + 2) / 3 * 4 + 1), *at = text;
-    for (size_t i = 0; text && i < bytes.size; i += 3) {
+    for (size_t i = 0; text && from && i < bytes.size; i += 3) {
         size_t left = bytes.size - i;
         uint32_t group =
             (uint32_t)from[i] << 16 | (left > 1 ? (uint32_t)from[i + 1] << 8 : 0) | (left > 2 ? from[i + 2] : 0);
