@@ -188,8 +188,13 @@ static void stay(struct demo *demo)
     if (od_args_has(demo->args, "exit") || !od_is_terminal(stdout) || !demo->good || interrupted) {
         return;
     }
-    printf(
-        "\nThe members go on: http://127.0.0.1:7930/ is the status page of the first, `orderly top` shows it here. Ctrl-C ends it.\n");
+    char page[128];
+    if (od_demo_page(&demo->members, page, sizeof page)) {
+        printf(
+            "\nThe members go on. %s is the status page of one; `orderly top --admin %.*s` shows it here. Ctrl-C ends "
+            "it.\n",
+            page, (int)strcspn(page + 7, "/"), page + 7);
+    }
     fflush(stdout);
     while (demo->good && !interrupted) {
         demo->good = od_demo_watch_members(&demo->members);

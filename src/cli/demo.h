@@ -98,6 +98,8 @@ bool od_demo_start_member(struct od_demo_members *);
 void od_demo_stop_member(struct od_demo_member *); /* SIGTERM */
 /* Looks which have ended; false when one has that should not, or badly. */
 bool od_demo_watch_members(struct od_demo_members *);
+/* The status page of a member that runs, as its log says. */
+bool od_demo_page(const struct od_demo_members *, char *ret, size_t size);
 bool od_demo_all_gone(const struct od_demo_members *);
 /* Ends what is left: SIGKILL. */
 void od_demo_kill_members(struct od_demo_members *);

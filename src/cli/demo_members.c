@@ -10,8 +10,6 @@
 
 #include "cli/demo.h"
 
-extern char **environ;
-
 static void say_tail(const struct od_demo_member *member)
 {
     char line[512], last[3][512] = {"", "", ""};
@@ -151,6 +149,27 @@ bool od_demo_watch_members(struct od_demo_members *members)
         }
     }
     return good;
+}
+
+bool od_demo_page(const struct od_demo_members *members, char *ret, size_t size)
+{
+    char line[512];
+    for (size_t i = members->count; i > 0; i--) {
+        FILE *file = members->list[i - 1].gone ? NULL : fopen(members->list[i - 1].log, "r");
+        while (file && fgets(line, sizeof line, file)) {
+            char *page = strstr(line, "http://");
+            if (page && strstr(line, "status page at")) {
+                page[strcspn(page, ", \n")] = '\0';
+                snprintf(ret, size, "%s", page);
+                fclose(file);
+                return true;
+            }
+        }
+        if (file) {
+            fclose(file);
+        }
+    }
+    return false;
 }
 
 bool od_demo_all_gone(const struct od_demo_members *members)

@@ -1,12 +1,11 @@
 /* From a command line to settings: file, environment, options, in this order; later ones win. */
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cli/cli.h"
 #include "daemon/config_file.h"
 #include "orderly/admin.h"
-
-extern char **environ;
 
 /* A wrong option is 2; a property that orderly refuses is a matter of the settings: 78 (contracts.md 10). */
 static int set_value(const struct od_args *args, struct od_values *values, const char *name, const char *value,
