@@ -104,7 +104,13 @@ static void on_end(struct exec *exec, struct od_exec_child *child)
     if (verdict.outcome == ORDERLY_DEAD_LETTER) {
         od_crashes_forget(&exec->crashes, key);
     }
+    if (verdict.outcome == ORDERLY_ACK && end.tail_size > 0) {
+        od_verdict_text(&verdict, "", end.tail, end.tail_size); /* for the log alone */
+    }
     say_end(exec, &verdict, child->record);
+    if (verdict.outcome == ORDERLY_ACK) {
+        verdict.text[0] = '\0';
+    }
     od_queue_ended(&exec->queue, &verdict, child->record);
     od_answer_fini(&answer);
     bury(exec, child);
