@@ -76,27 +76,6 @@ static enum orderly_err make_sources(const struct od_values *values, struct sour
     return err;
 }
 
-/* One subscription serves all sources: the union of their topics. */
-static enum orderly_err subscribe_to_all(const struct sources *sources, struct orderly_config *config,
-                                         struct orderly_error *error)
-{
-    char *text = NULL;
-    size_t size = 0;
-    FILE *stream = open_memstream(&text, &size);
-    if (!stream) {
-        return ORDERLY_NOMEM;
-    }
-    for (size_t i = 0; i < sources->count; i++) {
-        for (size_t t = 0; t < sources->list[i].topic_count; t++) {
-            fprintf(stream, "%s%s", ftell(stream) ? "," : "", sources->list[i].topics[t]);
-        }
-    }
-    fclose(stream);
-    enum orderly_err err = orderly_config_set(config, "topics", text, error);
-    free(text);
-    return err;
-}
-
 static enum orderly_err reload(void *userdata, struct orderly_config **ret, struct orderly_error *error)
 {
     int code = od_cli_config(userdata, ret);
@@ -142,9 +121,6 @@ static int run_values(const struct od_args *args, const struct od_values *values
     enum orderly_err err = orderly_config_new(&config);
     err = err ? err : od_values_apply(values, config, &error);
     err = err ? err : make_sources(values, &sources, &error);
-    if (!err && sources.count) {
-        err = subscribe_to_all(&sources, config, &error);
-    }
     err = err ? err : orderly_config_check(config, &error);
     if (err) {
         code = od_talk_error(args, err, &error);
@@ -171,6 +147,11 @@ int od_run_command(const struct od_args *args)
     code = od_cli_values(args, &values);
     if (code) {
         return code;
+    }
+    if (values.source_count && od_args_has(args, "topic")) {
+        od_values_fini(&values);
+        return od_talk_failure(args, OD_EXIT_USAGE,
+                               "the file has sources, each with its own topics: --topic has no place");
     }
     if (od_args_has(args, "config")) {
         options.reload = reload;

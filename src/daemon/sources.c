@@ -88,10 +88,13 @@ static enum orderly_err subscribe_all(const struct od_daemon_options *options, s
             const char *topic = options->sources[i].topics[j];
             struct od_bytes *list = topic[0] == '^' ? &patterns : &topics;
 
-            od_bytes_text(list, list->size > 0 ? "," : "");
-            od_bytes_text(list, topic);
+            /* As a JSON list: a pattern may hold commas. */
+            od_bytes_text(list, list->size > 0 ? "," : "[");
+            od_bytes_json_text(list, topic);
         }
     }
+    od_bytes_text(&topics, topics.size > 0 ? "]" : "");
+    od_bytes_text(&patterns, patterns.size > 0 ? "]" : "");
     if (od_bytes_end(&topics) != NULL && od_bytes_end(&patterns) != NULL) {
         err = orderly_config_set(options->config, "topics", topics.data, error);
         if (err == ORDERLY_OK) {
