@@ -274,9 +274,11 @@ void od_lane_review(struct od_core *core, struct od_stay *stay, uint32_t index)
     if (lane->state != (uint8_t)wanted) {
         od_lane_move(lane, wanted);
     }
-    if (wanted == OD_LANE_QUEUED && !lane->listed) {
-        od_lane_list_push(&stay->lanes, &core->lanes, index);
-        od_dispatch_offer(core, stay);
+    if (wanted == OD_LANE_QUEUED) {
+        if (!lane->listed) {
+            od_lane_list_push(&stay->lanes, &core->lanes, index);
+        }
+        od_dispatch_offer(core, stay); /* its head may be another one now */
     } else if (wanted != OD_LANE_QUEUED && lane->listed) {
         od_lane_list_remove(&stay->lanes, &core->lanes, index);
     }

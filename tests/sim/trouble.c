@@ -178,10 +178,26 @@ static void pause(struct sim *sim, uint32_t id)
     sim_at(sim, sim_between(sim, 10, 8000), resume, event);
 }
 
+/* Whether the application would have to say that it goes on. Not more often: a reset looks at everything anew and would hide what is stuck. */
+static bool needs_reset(const struct sim *sim, const struct sim_member *member)
+{
+    const uint32_t states = 1u << OD_STATE_OVERSIZE | 1u << OD_STATE_DEAD_LETTER_RATE | 1u << OD_STATE_RECORD_LOST |
+                            1u << OD_STATE_RELEASE_LOOP;
+    for (uint32_t id = 1; id <= sim->stays.count; id++) {
+        struct od_core_partition partition;
+        const struct sim_stay *stay = &sim->stays.items[id - 1];
+        if (stay->member == member->index && sim_stay_live(sim, id) && !stay->closed &&
+            od_core_partition(member->core, id, &partition) && (partition.states & states)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void reset_guards(struct sim *sim)
 {
     for (int i = 0; i < sim->member_count; i++) {
-        if (sim->members[i].alive && !sim->members[i].frozen) {
+        if (sim->members[i].alive && !sim->members[i].frozen && needs_reset(sim, &sim->members[i])) {
             sim_member_step(sim, &sim->members[i], (struct od_event){.type = OD_EVENT_RESET_GUARD});
         }
     }
