@@ -384,6 +384,11 @@ void od_group_serve(struct od_engine *engine)
         move(engine);
         give(engine, false);
     }
+    if (engine->state == OD_ENGINE_JOINING && group->pending == OD_PENDING_NONE &&
+        od_settings_property_is(engine->settings, "group.protocol", "consumer") && od_group_refresh(engine) &&
+        group->generation > 0) {
+        engine->state = OD_ENGINE_STABLE; /* with KIP-848 nothing is said when there is nothing to assign */
+    }
     if (group->fenced_at_ms && engine->now_ms >= group->fenced_at_ms + 3 * engine->settings->heartbeat_interval) {
         group->fenced_at_ms = 0;
         od_recover(engine, "a commit was fenced and librdkafka did not notice");

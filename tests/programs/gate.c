@@ -11,6 +11,8 @@
     "kafka.max.poll.interval.ms=12000", "rebalance.hold_max=4s", "rebalance.drain_timeout=1s", "commit.timeout=2s"
 
 static struct test_actor a, b, c;
+static struct orderly_record *records[512]; /* what the holder has out */
+static size_t count;
 
 static struct orderly_gate gate_of(struct test_actor *actor)
 {
@@ -21,18 +23,18 @@ static struct orderly_gate gate_of(struct test_actor *actor)
 }
 
 /* A second member, and a holder with a batch for whom a rebalance waits. */
-static struct orderly_batch *hold_while_another_joins(void)
+static void hold_while_another_joins(void)
 {
+    count = 50 * (size_t)test_world.partitions;
     test_fill(50);
     test_actor_new(&a, "holder", TIGHT, NULL);
-    struct orderly_batch *batch = test_actor_batch(&a, 100);
+    test_actor_take(&a, count, records);
     TEST_HOLDS(gate_of(&a).held, "a poll that returns records holds the gate");
     TEST_HOLDS(gate_of(&a).waiting == ORDERLY_WAITING_NONE, "nothing waits yet");
     test_actor_new(&b, "other", TIGHT, NULL);
     test_actor_background(&b);
     TEST_NEEDS(test_actor_wait(&a, TEST_WAITING, 1, 15000),
                "rebalance_waiting is called when a rebalance wants to happen");
-    return batch;
 }
 
 static void no_record_after_revoked(struct test_actor *actor)
@@ -54,16 +56,16 @@ static void no_record_after_revoked(struct test_actor *actor)
 static void nothing_is_taken(void)
 {
     struct orderly_error error = ORDERLY_ERROR_INIT;
-    struct orderly_batch *batch = hold_while_another_joins();
+    hold_while_another_joins();
     struct orderly_gate gate = gate_of(&a);
     int64_t told = test_actor_entry(&a, test_actor_find(&a, TEST_WAITING, -1, 0)).offset, before;
 
     TEST_HOLDS(gate.held && gate.waiting == ORDERLY_WAITING_REVOKE, "the gate says that a revoke waits");
     TEST_HOLDS(told > 0 && told <= 4000 && gate.left_ms <= told, "rebalance_waiting tells the time left (%lld ms)",
                (long long)told);
-    TEST_HOLDS(gate.records_out == orderly_batch_count(batch), "the gate counts the records that are out");
+    TEST_HOLDS(gate.records_out == count, "the gate counts the records that are out");
     before = test_now_us();
-    TEST_HOLDS(orderly_mark_batch(batch) == ORDERLY_OK, "a batch is marked while a rebalance waits");
+    TEST_HOLDS(test_mark_all(records, count, ORDERLY_OK) == count, "records are marked while a rebalance waits");
     TEST_HOLDS(orderly_commit(a.member, NULL, 0, 5000, &error) == ORDERLY_OK,
                "a commit works while a rebalance waits for the gate (%s)", error.text);
     TEST_HOLDS(test_now_us() - before < 3000000, "it does not wait for that rebalance");
@@ -71,7 +73,6 @@ static void nothing_is_taken(void)
     TEST_HOLDS(test_actor_count(&a, TEST_REVOKED) == 0 && test_actor_count(&b, TEST_RECORD) == 0,
                "nothing is taken from the holder before it allows");
     TEST_HOLDS(test_actor_count(&a, TEST_WAITING) == 1, "rebalance_waiting fires once");
-    orderly_batch_free(batch);
     orderly_allow_rebalance(a.member);
     TEST_HOLDS(test_actor_poll_until(&a, TEST_REVOKED, 1, 10000), "the rebalance goes on once it is allowed");
     TEST_HOLDS(test_actor_poll_until(&a, TEST_REVOKED_END, 1, 10000) && test_actor_wait(&b, TEST_ASSIGNED, 1, 15000),
@@ -86,16 +87,16 @@ static void nothing_is_taken(void)
 static size_t owned(struct test_actor *actor, bool *ret_source)
 {
     struct orderly_partition *list = NULL;
-    size_t count = 0;
+    size_t have = 0;
 
-    if (orderly_assignment(actor->member, &list, &count) != ORDERLY_OK) {
+    if (orderly_assignment(actor->member, &list, &have) != ORDERLY_OK) {
         return 0;
     }
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < have; i++) {
         *ret_source |= strcmp(list[i].topic, test_world.topic) == 0;
     }
-    orderly_assignment_free(list, count);
-    return count;
+    orderly_assignment_free(list, have);
+    return have;
 }
 
 static bool is_stable(struct test_actor *actor, struct orderly_member *member)
@@ -149,9 +150,9 @@ static void taking_nothing(void)
 
 static void forced(void)
 {
-    struct orderly_batch *batch = hold_while_another_joins();
+    hold_while_another_joins();
     struct test_entry_of_actor waiting = test_actor_entry(&a, test_actor_find(&a, TEST_WAITING, -1, 0)), revoked;
-    size_t stale = 0, count = orderly_batch_count(batch);
+    size_t stale = 0;
     struct orderly_error error = ORDERLY_ERROR_INIT;
     int64_t committed[64];
 
@@ -168,15 +169,15 @@ static void forced(void)
         committed[p] = test_committed_offset(p);
     }
     for (size_t i = 0; i < count; i++) {
-        struct orderly_record *record = orderly_batch_record(batch, i);
+        struct orderly_record *record = records[i];
         bool gone = test_actor_find(&a, TEST_REVOKED, orderly_record_partition(record), 0) != SIZE_MAX;
         enum orderly_err expected = gone ? ORDERLY_STALE : ORDERLY_OK;
 
         stale += orderly_mark(record) == expected && gone;
+        orderly_record_unref(record);
     }
     TEST_HOLDS(stale > 0, "late marks are STALE (%zu)", stale);
     (void)!orderly_commit(a.member, NULL, 0, 5000, &error);
-    orderly_batch_free(batch);
     orderly_allow_rebalance(a.member);
     for (int32_t p = 0; p < test_world.partitions; p++) {
         int64_t now = test_committed_offset(p);
@@ -202,8 +203,8 @@ static void evict(struct test_actor *actor)
 /* Thrown out while a batch is held and a rebalance waits for it: librdkafka says nothing then. */
 static void evicted_while_holding(void)
 {
-    struct orderly_batch *batch = hold_while_another_joins();
-    size_t stale = 0, ours = 0, assigned = test_actor_count(&a, TEST_ASSIGNED);
+    hold_while_another_joins();
+    size_t stale, assigned = test_actor_count(&a, TEST_ASSIGNED);
     int64_t start = test_now_us();
 
     evict(&a);
@@ -213,15 +214,10 @@ static void evicted_while_holding(void)
                (long long)((test_now_us() - start) / 1000));
     TEST_HOLDS(test_actor_count(&a, TEST_REVOKED) == 0, "evicted before revoked began: lost only");
     TEST_HOLDS(test_actor_wait(&b, TEST_RECORD, 1, 15000), "the other goes on");
-    for (size_t i = 0; i < orderly_batch_count(batch); i++) {
-        ours++;
-        stale += orderly_mark(orderly_batch_record(batch, i)) == ORDERLY_STALE;
-    }
-    TEST_HOLDS(stale == ours, "every mark after that is STALE (%zu of %zu)", stale, ours);
-    orderly_batch_free(batch);
+    stale = test_mark_all(records, count, ORDERLY_STALE);
+    TEST_HOLDS(stale == count, "every mark after that is STALE (%zu of %zu)", stale, count);
     orderly_allow_rebalance(a.member);
-    TEST_HOLDS(test_actor_poll_until(&a, TEST_ASSIGNED, assigned + 1, 20000),
-               "the member comes back into the group");
+    TEST_HOLDS(test_actor_poll_until(&a, TEST_ASSIGNED, assigned + 1, 20000), "the member comes back into the group");
     test_actor_end(&b);
     test_actor_end(&a);
 }
@@ -231,17 +227,15 @@ static void evicted_while_running(void)
 {
     test_fill(50);
     test_actor_new(&a, "holder", TIGHT, NULL);
-    struct orderly_batch *batch = test_actor_batch(&a, 100);
-    size_t stale = 0, count = orderly_batch_count(batch), assigned = test_actor_count(&a, TEST_ASSIGNED);
+    count = 50 * (size_t)test_world.partitions;
+    test_actor_take(&a, count, records);
+    size_t stale, assigned = test_actor_count(&a, TEST_ASSIGNED);
 
     evict(&a);
     TEST_NEEDS(test_actor_wait(&a, TEST_LOST, assigned, 10000), "thrown out: lost for each partition");
     TEST_HOLDS(test_actor_count(&a, TEST_REVOKED) == 0, "and no revoked");
-    for (size_t i = 0; i < count; i++) {
-        stale += orderly_mark(orderly_batch_record(batch, i)) == ORDERLY_STALE;
-    }
+    stale = test_mark_all(records, count, ORDERLY_STALE);
     TEST_HOLDS(stale == count, "every mark after that is STALE");
-    orderly_batch_free(batch);
     orderly_allow_rebalance(a.member);
     TEST_HOLDS(test_actor_poll_until(&a, TEST_ASSIGNED, 2 * assigned, 20000), "the member comes back into the group");
     TEST_HOLDS(test_actor_poll_until(&a, TEST_RECORD, count + (size_t)test_world.partitions * 50, 15000),

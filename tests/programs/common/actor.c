@@ -166,6 +166,29 @@ struct orderly_batch *test_actor_batch(struct test_actor *a, size_t max)
     return batch;
 }
 
+void test_actor_take(struct test_actor *a, size_t n, struct orderly_record **ret)
+{
+    for (size_t got = 0; got < n;) {
+        struct orderly_batch *batch = test_actor_batch(a, n - got);
+
+        for (size_t i = 0; i < orderly_batch_count(batch); i++) {
+            ret[got++] = orderly_record_ref(orderly_batch_record(batch, i));
+        }
+        orderly_batch_free(batch);
+    }
+}
+
+size_t test_mark_all(struct orderly_record **records, size_t n, enum orderly_err expected)
+{
+    size_t so = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        so += orderly_mark(records[i]) == expected;
+        orderly_record_unref(records[i]);
+    }
+    return so;
+}
+
 bool test_actor_poll_until(struct test_actor *a, enum test_act act, size_t n, int64_t timeout_ms)
 {
     int64_t deadline = test_now_us() + timeout_ms * 1000;

@@ -94,6 +94,10 @@ void test_actor_background(struct test_actor *);
 enum orderly_err test_actor_poll(struct test_actor *, size_t max, int64_t timeout_ms, struct orderly_batch **ret);
 /* Polls until records come; gives up after 30 s. */
 struct orderly_batch *test_actor_batch(struct test_actor *, size_t max);
+/* Polls until `n` records are out, whose references are kept; gives up after 30 s. The gate stays as the polls left it. */
+void test_actor_take(struct test_actor *, size_t n, struct orderly_record **ret);
+/* Settles `n` records as done; how many answered so. Gives the references back. */
+size_t test_mark_all(struct orderly_record **, size_t n, enum orderly_err expected);
 /* Polls, marks and gives back until `n` entries of this kind are there; false after the timeout. */
 bool test_actor_poll_until(struct test_actor *, enum test_act, size_t n, int64_t timeout_ms);
 /* Waits, without polling. */
