@@ -185,7 +185,8 @@ struct od_event {
         struct {
             uint32_t id;
             int64_t offset;
-        } position; /* POSITION SEEK MARK_OFFSET LOG_START */
+            uint64_t topic_id_hash; /* SEEK into a topic that was made anew; else 0 */
+        } position;                 /* POSITION SEEK MARK_OFFSET LOG_START */
         struct {
             uint64_t n;
         } number; /* WANT CONCURRENCY RATE */

@@ -241,6 +241,9 @@ void od_stays_seek(struct od_core *core, const struct od_event *event)
     od_offset_map_fini(&stay->map);
     memset(&stay->map, 0, sizeof stay->map);
     stay->skipping = stay->map_blocked = false;
+    if (event->position.topic_id_hash) {
+        stay->topic_id_hash = event->position.topic_id_hash;
+    }
     od_budget_drop_credit(core, stay);
     od_effect_push(core, OD_EFFECT_SEEK, stay->id)->offset = event->position.offset;
     od_commit_changed(core, stay);

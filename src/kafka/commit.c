@@ -80,6 +80,7 @@ static enum od_commit_result class_of(rd_kafka_resp_err_t err)
         return OD_COMMIT_FENCED;
     case RD_KAFKA_RESP_ERR_OFFSET_METADATA_TOO_LARGE:
         return OD_COMMIT_MAP_TOO_LARGE;
+    case RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART: /* deleted, perhaps to come back */
     case RD_KAFKA_RESP_ERR_STALE_MEMBER_EPOCH:
     case RD_KAFKA_RESP_ERR_REBALANCE_IN_PROGRESS:
     case RD_KAFKA_RESP_ERR_NOT_COORDINATOR:
@@ -115,6 +116,15 @@ static void report(struct od_engine *engine, const char *topic, int32_t partitio
     if (err == RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED || err == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED) {
         od_fault(engine, ORDERLY_AUTH, err, true, "not authorised to commit %s[%d]: %s", topic, (int)partition,
                  rd_kafka_err2str(err));
+    } else if (err == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART) {
+        uint32_t index = od_topics_find(&engine->topics, topic);
+        od_engine_log(engine, ORDERLY_LOG_INFO, "commit",
+                      "%s[%d] was not committed: the group's coordinator does not know the topic", topic,
+                      (int)partition);
+        if (index != OD_NO_TOPIC && engine->topics.list.items[index]->id[0]) {
+            engine->topics.list.items[index]->doubted = true;
+            od_subscription_look_again(engine);
+        }
     } else if (result != OD_COMMIT_OK) {
         od_engine_log(engine, result == OD_COMMIT_AGAIN ? ORDERLY_LOG_INFO : ORDERLY_LOG_WARNING, "commit",
                       "%s[%d] was not committed: %s", topic, (int)partition, rd_kafka_err2str(err));
@@ -238,14 +248,18 @@ static size_t cost(const struct od_engine *engine, const struct od_commit_item *
     return item->text_size + PARTITION_COST + (stay ? strlen(engine->topics.list.items[stay->topic]->name) : 0);
 }
 
-/* Whether the item may go out; what may not is answered. */
+/* Whether the item may go out; what may not is answered. An offset of a topic that was deleted must not become one of its successor. */
 static bool admit(struct od_engine *engine, struct od_commit_item *item, bool member)
 {
     const struct od_stay *stay = od_stays_find(engine, item->id);
-    if (stay && !stay->closing && member) {
+    const struct od_topic *topic = stay ? engine->topics.list.items[stay->topic] : NULL;
+    bool other = stay && stay->topic_id_hash && topic->id_hash && stay->topic_id_hash != topic->id_hash;
+    if (stay && !stay->closing && member && !other && !topic->doubted && !stay->resetting) {
         return true;
     }
-    answer_later(engine, item, !stay || stay->closing ? OD_COMMIT_FENCED : OD_COMMIT_AGAIN);
+    bool ending = engine->group.pending == OD_PENDING_REVOKE;
+    bool over = !stay || stay->closing || (ending && (other || (topic->doubted && topic->err)));
+    answer_later(engine, item, over ? OD_COMMIT_FENCED : OD_COMMIT_AGAIN);
     return false;
 }
 

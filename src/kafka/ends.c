@@ -13,7 +13,7 @@ static void log_starts_at(struct od_engine *engine, struct od_stay *stay, int64_
         return;
     }
     stay->log_start = offset;
-    struct od_event event = {.type = OD_EVENT_LOG_START, .position = {stay->id, offset}};
+    struct od_event event = {.type = OD_EVENT_LOG_START, .position = {.id = stay->id, .offset = offset}};
     od_engine_emit(engine, &event);
 }
 

@@ -138,6 +138,7 @@ void od_error_event(struct od_engine *engine, rd_kafka_event_t *event)
     case RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC:
         od_engine_log(engine, ORDERLY_LOG_WARNING, "topics", "topic_missing: %s", text);
         engine->subscription.refresh_at_ms = engine->now_ms;
+        od_subscription_doubt(engine);
         break;
     case RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN:
     case RD_KAFKA_RESP_ERR__TRANSPORT:

@@ -78,8 +78,8 @@ void od_request_drop(struct od_engine *, struct od_handle *);
 rd_kafka_AdminOptions_t *od_request_options(struct od_handle *, rd_kafka_admin_op_t, int timeout_ms,
                                             struct od_request *);
 /* The same, sent to a broker of our choice. */
-rd_kafka_AdminOptions_t *od_request_options_to(
-    struct od_handle *, int32_t broker, rd_kafka_admin_op_t, int timeout_ms, struct od_request *);
+rd_kafka_AdminOptions_t *od_request_options_to(struct od_handle *, int32_t broker, rd_kafka_admin_op_t, int timeout_ms,
+                                               struct od_request *);
 
 /* ---- topics.c: the topics we know ------------------------------------------------------------------------ */
 
@@ -95,6 +95,7 @@ struct od_topic {
     int err;            /* of the last description; 0 exists */
     bool removed;       /* not subscribed any more */
     bool missing_told;
+    bool doubted; /* the coordinator does not know it: nothing is committed until it has been described again */
 };
 
 struct od_source {
@@ -127,9 +128,10 @@ struct od_stay {
     bool assigned;   /* librdkafka reads it */
     bool ready_told; /* READY was sent */
     bool resolved;
-    bool beginning; /* start: earliest wanted (else latest) */
-    bool resetting; /* its position is out of range: being looked up */
-    bool move;      /* reading goes on at `position`: to be taken back from librdkafka and given again */
+    uint64_t topic_id_hash; /* of the topic whose offsets these are; 0 unknown */
+    bool beginning;         /* start: earliest wanted (else latest) */
+    bool resetting;         /* its position is out of range: being looked up */
+    bool move;              /* reading goes on at `position`: to be taken back from librdkafka and given again */
     bool closing;
     int64_t position; /* next offset expected */
     int32_t position_epoch;
@@ -178,7 +180,8 @@ struct od_group {
     char member_id[128];
     int32_t generation;
     bool cooperative, consumer_protocol, ever_assigned;
-    int64_t fenced_at_ms; /* a commit was fenced and no rebalance has followed; 0 no */
+    int64_t joining_since_ms, joining_told; /* how long it takes to be let in; when to say so next */
+    int64_t fenced_at_ms;                   /* a commit was fenced and no rebalance has followed; 0 no */
 };
 void od_group_fini(struct od_engine *);
 void od_group_event(struct od_engine *, rd_kafka_event_t *);
@@ -356,7 +359,7 @@ enum od_subscribing {
 struct od_lister; /* lister.c: a thread that lists the cluster's topics */
 struct od_subscription {
     enum od_subscribing state;
-    bool asking;
+    bool asking, ids_wanted;
     int64_t started_ms, retry_at_ms, missing_since_ms, refresh_at_ms;
     struct od_lister *lister;
     int32_t broker; /* whom we ask; -1: to be found. Any broker can describe topics, the controller may be unknown */
@@ -369,6 +372,10 @@ int64_t od_subscription_deadline(const struct od_engine *);
 void od_subscription_fini(struct od_engine *);
 /* Tells librdkafka (again) what we want. */
 void od_subscription_apply(struct od_engine *);
+/* The topics' ids are asked for now: an offset means nothing in a topic that was made anew. Offsets of new stays wait for it. */
+void od_subscription_look_again(struct od_engine *);
+/* The same, and nothing is committed before: a topic is said to be missing, and may come back as another one. */
+void od_subscription_doubt(struct od_engine *);
 /* Checks what DescribeTopics said at the start; true: all is well. Faults otherwise, or waits. */
 bool od_subscription_topics_good(struct od_engine *);
 /* Asks for the settings of retry topics; the answer goes on with the start. */

@@ -88,6 +88,7 @@ static void known(struct od_engine *engine, struct od_stay *stay, int64_t positi
     stay->position = position;
     stay->resolved = resolved;
     stay->offset_state = OD_OFFSET_KNOWN;
+    stay->topic_id_hash = engine->topics.list.items[stay->topic]->id_hash;
     if (!resolved) {
         stay->committed = position;
         stay->committed_epoch = stay->position_epoch;
@@ -98,7 +99,7 @@ static void known(struct od_engine *engine, struct od_stay *stay, int64_t positi
                                        .resolved = resolved,
                                        .map = stay->map,
                                        .map_size = stay->map_size,
-                                       .topic_id_hash = engine->topics.list.items[stay->topic]->id_hash}};
+                                       .topic_id_hash = stay->topic_id_hash}};
     stay->ready_told = true;
     od_engine_emit(engine, &event);
 }
@@ -335,7 +336,7 @@ void od_offsets_serve(struct od_engine *engine)
     if (!engine->handle || engine->ended || engine->leaving.wanted || engine->now_ms < offsets->retry_at_ms) {
         return;
     }
-    if (!offsets->asking && count_in(engine, OD_OFFSET_WANTED) > 0) {
+    if (!offsets->asking && !engine->subscription.ids_wanted && count_in(engine, OD_OFFSET_WANTED) > 0) {
         ask_committed(engine);
     }
     if (!offsets->asking_start && count_in(engine, OD_START_WANTED) > 0) {

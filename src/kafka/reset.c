@@ -3,6 +3,7 @@
  * anew). Begin and end of the log and the topic's id are asked for, then it is decided; nothing is skipped that may be new.
  */
 #include "kafka/inside.h"
+#include "kafka/topic_id.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -24,7 +25,8 @@ static void ask(struct od_engine *, struct reset_request *, const struct od_stay
 static void decide(struct od_engine *engine, struct od_stay *stay, const struct reset_request *reset)
 {
     const struct od_topic *topic = engine->topics.list.items[stay->topic];
-    bool recreated = topic->id[0] && reset->topic_id[0] && strcmp(topic->id, reset->topic_id) != 0;
+    uint64_t now_hash = reset->topic_id[0] ? od_topic_id_hash(reset->topic_id) : 0;
+    bool recreated = stay->topic_id_hash && now_hash && now_hash != stay->topic_id_hash;
     int64_t position = stay->position;
     stay->resetting = false;
     if (!recreated && position < reset->begin) {
@@ -33,7 +35,7 @@ static void decide(struct od_engine *engine, struct od_stay *stay, const struct 
                       topic->name, (int)stay->partition, (long long)reset->begin, (long long)position);
         od_group_move(engine, stay, reset->begin);
         stay->log_start = reset->begin;
-        struct od_event event = {.type = OD_EVENT_LOG_START, .position = {stay->id, reset->begin}};
+        struct od_event event = {.type = OD_EVENT_LOG_START, .position = {.id = stay->id, .offset = reset->begin}};
         od_engine_emit(engine, &event);
         return;
     }
@@ -45,7 +47,9 @@ static void decide(struct od_engine *engine, struct od_stay *stay, const struct 
     od_engine_log(engine, ORDERLY_LOG_ERROR, "fetch", "%s[%d]: %s; reading goes on at offset %lld (was %lld)",
                   topic->name, (int)stay->partition, recreated ? "the topic was made anew" : "the log was truncated",
                   (long long)target, (long long)position);
-    struct od_event event = {.type = OD_EVENT_SEEK, .position = {stay->id, target}};
+    stay->topic_id_hash = recreated ? now_hash : stay->topic_id_hash;
+    struct od_event event = {.type = OD_EVENT_SEEK,
+                             .position = {.id = stay->id, .offset = target, .topic_id_hash = recreated ? now_hash : 0}};
     od_group_move(engine, stay, target);
     stay->committed = -1;
     od_engine_emit(engine, &event);

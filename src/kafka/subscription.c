@@ -151,7 +151,14 @@ static void describe_one(struct od_engine *engine, const rd_kafka_TopicDescripti
     if (topic->id[0] && id[0] && strcmp(topic->id, id) != 0) {
         od_engine_log(engine, ORDERLY_LOG_WARNING, "topics",
                       "%s was deleted and created again: it is read from where its new log says", topic->name);
+        for (size_t i = 0; i < engine->stays.list.count; i++) {
+            struct od_stay *stay = engine->stays.list.items[i];
+            if (stay->topic == index && stay->offset_state == OD_OFFSET_KNOWN && !stay->closing) {
+                od_offsets_reset(engine, stay, "its topic was made anew");
+            }
+        }
     }
+    topic->doubted = false;
     topic->partitions = (int32_t)partitions;
     topic->missing_told = false;
     if (id[0] && strlen(id) < sizeof topic->id) {
@@ -165,7 +172,7 @@ static void described(struct od_engine *engine, struct od_request *request, rd_k
     struct od_subscription *subscription = &engine->subscription;
     size_t count = 0;
     free(request);
-    subscription->asking = false;
+    subscription->asking = subscription->ids_wanted = false;
     if (!event || rd_kafka_event_error(event)) {
         od_engine_log(engine, ORDERLY_LOG_DEBUG, "topics", "the topics cannot be described yet: %s",
                       event ? rd_kafka_event_error_string(event) : "no handle");
@@ -274,6 +281,30 @@ static void start_timeout(struct od_engine *engine)
             "no broker of %s could be reached within %lld s: check kafka.bootstrap.servers and that a broker is running",
             engine->settings->brokers, (long long)(engine->settings->start_timeout / 1000));
     }
+}
+
+void od_subscription_look_again(struct od_engine *engine)
+{
+    struct od_subscription *subscription = &engine->subscription;
+    bool ids = false;
+    for (size_t i = 0; i < engine->topics.list.count; i++) {
+        ids = ids || engine->topics.list.items[i]->id[0];
+    }
+    if (ids && subscription->state == OD_SUBSCRIBED && subscription->broker >= 0) {
+        subscription->ids_wanted = true;
+        subscription->refresh_at_ms = 0;
+        engine->busy = true;
+        od_wake_signal(engine->wake);
+    }
+}
+
+void od_subscription_doubt(struct od_engine *engine)
+{
+    for (size_t i = 0; i < engine->topics.list.count; i++) {
+        struct od_topic *topic = engine->topics.list.items[i];
+        topic->doubted = topic->doubted || topic->id[0];
+    }
+    od_subscription_look_again(engine);
 }
 
 void od_subscription_serve(struct od_engine *engine)

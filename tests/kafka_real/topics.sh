@@ -93,8 +93,7 @@ strange_commit() {
     pid=$started
     wait_for "the rest" 40 finished $((count - 100))
     stop_member "$pid" m
-    [ "$(grep -ciE 'metadata|offset map|text' m.log)" -ge 1 ] || fail "a strange text in the commit is not told"
-    grep -iE 'metadata|offset map|text' m.log | head -n 2
+    [ "$(grep -c 'committed map is not ours' m.log)" -ge 1 ] || fail "a strange text in the commit is not told"
     awk '$3 >= 100' produced >kept && mv kept produced
     check --produced produced --journal journal --expect $((count - 100))
     cd .. || exit

@@ -24,7 +24,7 @@ other_type() {
     refused=$started
     wait_for "the refusal" 30 said m "$group" "protocol"
     grep -i "$group" m.log | grep -i protocol | head -n 3
-    kill -TERM "$refused"
+    gone "$refused" || kill -TERM "$refused"
     wait_gone "$refused" 30 || fail "the refused member does not end"
     cd .. || exit
 }
@@ -40,7 +40,7 @@ other_assignor() {
     second=$started
     wait_for "the refusal" 30 said second "$group" "protocol"
     grep -i "$group" second.log | grep -i protocol | head -n 3
-    kill -TERM "$second"
+    gone "$second" || kill -TERM "$second"
     wait_gone "$second" 30 || fail "the refused member does not end"
     stop_member "$first" first
     cd .. || exit
