@@ -22,7 +22,8 @@ static void count(struct orderly_record *record)
     if (before == 0) {
         measure_begin(&measure);
     }
-    atomic_fetch_add_explicit(&bytes, orderly_record_value(record).size + orderly_record_key(record).size, memory_order_relaxed);
+    atomic_fetch_add_explicit(&bytes, orderly_record_value(record).size + orderly_record_key(record).size,
+                              memory_order_relaxed);
     if (before + 1 == wanted) {
         measure_print(&measure, name, wanted);
         (void)!orderly_close(member);

@@ -27,7 +27,8 @@ static inline double measure_cpu(void)
     struct rusage use;
 
     getrusage(RUSAGE_SELF, &use);
-    return (double)(use.ru_utime.tv_sec + use.ru_stime.tv_sec) + (double)(use.ru_utime.tv_usec + use.ru_stime.tv_usec) * 1e-6;
+    return (double)(use.ru_utime.tv_sec + use.ru_stime.tv_sec) +
+           (double)(use.ru_utime.tv_usec + use.ru_stime.tv_usec) * 1e-6;
 }
 
 static inline long measure_peak_rss_kib(void)
@@ -49,8 +50,9 @@ static inline void measure_print(const struct measure *measure, const char *name
 {
     double seconds = measure_now() - measure->start_s, cpu = measure_cpu() - measure->start_cpu_s;
 
-    printf("{\"name\":\"%s\",\"records\":%" PRId64 ",\"seconds\":%.4f,\"records_per_s\":%.0f,\"cpu_us\":%.3f,\"peak_rss_kib\":%ld}\n", name,
-           records, seconds, (double)records / seconds, cpu * 1e6 / (double)records, measure_peak_rss_kib());
+    printf("{\"name\":\"%s\",\"records\":%" PRId64
+           ",\"seconds\":%.4f,\"records_per_s\":%.0f,\"cpu_us\":%.3f,\"peak_rss_kib\":%ld}\n",
+           name, records, seconds, (double)records / seconds, cpu * 1e6 / (double)records, measure_peak_rss_kib());
     fflush(stdout);
 }
 

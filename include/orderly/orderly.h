@@ -36,24 +36,24 @@ extern "C" {
 /* ---- Errors ------------------------------------------------------------------------------------------- */
 
 /* Each error: name, value, text. */
-#define ORDERLY_ERRORS(X)                                                                                     \
-    X(OK, 0, "ok")                                                                                            \
-    X(NOMEM, 1, "out of memory")                                                                              \
-    X(INVALID, 2, "invalid argument")                                                                         \
-    X(CONFIG, 3, "configuration refused")                                                                     \
-    X(STATE, 4, "not possible in this state")                                                                 \
-    X(TIMEOUT, 5, "timed out")                                                                                \
-    X(INTERRUPTED, 6, "interrupted by a wake")                                                                \
-    X(CLOSED, 7, "closed")                                                                                    \
-    X(CANCELLED, 8, "cancelled")                                                                              \
-    X(STALE, 9, "the partition is no longer ours")                                                            \
-    X(FENCED, 10, "fenced: the group has gone on without this member")                                        \
-    X(AUTH, 11, "not authorised")                                                                             \
-    X(UNKNOWN_TOPIC, 12, "unknown topic")                                                                     \
-    X(NO_OFFSET, 13, "no committed offset, and `start` does not say where to begin")                          \
-    X(LIMIT, 14, "a limit is reached")                                                                        \
-    X(UNSUPPORTED, 15, "not supported")                                                                       \
-    X(KAFKA, 16, "Kafka error")                                                                               \
+#define ORDERLY_ERRORS(X)                                                            \
+    X(OK, 0, "ok")                                                                   \
+    X(NOMEM, 1, "out of memory")                                                     \
+    X(INVALID, 2, "invalid argument")                                                \
+    X(CONFIG, 3, "configuration refused")                                            \
+    X(STATE, 4, "not possible in this state")                                        \
+    X(TIMEOUT, 5, "timed out")                                                       \
+    X(INTERRUPTED, 6, "interrupted by a wake")                                       \
+    X(CLOSED, 7, "closed")                                                           \
+    X(CANCELLED, 8, "cancelled")                                                     \
+    X(STALE, 9, "the partition is no longer ours")                                   \
+    X(FENCED, 10, "fenced: the group has gone on without this member")               \
+    X(AUTH, 11, "not authorised")                                                    \
+    X(UNKNOWN_TOPIC, 12, "unknown topic")                                            \
+    X(NO_OFFSET, 13, "no committed offset, and `start` does not say where to begin") \
+    X(LIMIT, 14, "a limit is reached")                                               \
+    X(UNSUPPORTED, 15, "not supported")                                              \
+    X(KAFKA, 16, "Kafka error")                                                      \
     X(FATAL, 17, "fatal error")
 
 enum orderly_err {
@@ -69,7 +69,13 @@ struct orderly_error {
     int kafka_code;
     char text[512];
 };
-#define ORDERLY_ERROR_INIT {sizeof(struct orderly_error), ORDERLY_OK, 0, {0}}
+#define ORDERLY_ERROR_INIT                           \
+    {                                                \
+        sizeof(struct orderly_error), ORDERLY_OK, 0, \
+        {                                            \
+            0                                        \
+        }                                            \
+    }
 
 /* The text of an error code; never NULL. */
 ORDERLY_API const char *orderly_strerror(enum orderly_err code);
@@ -110,9 +116,9 @@ enum orderly_outcome {
     ORDERLY_DEAD_LETTER = 3, /* never again, keep it for people; spends an attempt */
     ORDERLY_RELEASE = 4,     /* given back, nobody's fault; spends no attempt */
     ORDERLY_DROP = 5,        /* never again, do not keep it (counted) */
-    ORDERLY_HOLD = 6,        /* the handler is at fault, not the record: hold it, try again after a pause, spend no attempt */
-    ORDERLY_THROTTLE = 7,    /* the handler is busy: retry without spending an attempt, and start less meanwhile */
-    ORDERLY_PENDING = 100    /* returned by a handler that settles later */
+    ORDERLY_HOLD = 6, /* the handler is at fault, not the record: hold it, try again after a pause, spend no attempt */
+    ORDERLY_THROTTLE = 7, /* the handler is busy: retry without spending an attempt, and start less meanwhile */
+    ORDERLY_PENDING = 100 /* returned by a handler that settles later */
 };
 
 /* Why a record is cancelled. */
@@ -140,7 +146,10 @@ struct orderly_gate {
     enum orderly_waiting waiting;
     size_t records_out;
 };
-#define ORDERLY_GATE_INIT {sizeof(struct orderly_gate), false, 0, 0, ORDERLY_WAITING_NONE, 0}
+#define ORDERLY_GATE_INIT                                                 \
+    {                                                                     \
+        sizeof(struct orderly_gate), false, 0, 0, ORDERLY_WAITING_NONE, 0 \
+    }
 
 struct orderly_offset {
     struct orderly_partition partition;
@@ -174,7 +183,10 @@ struct orderly_callbacks {
     /* One line of log. May come from any of the library's threads; must not block. The only one that is not serialised. */
     void (*log)(int level, const char *area, const char *text, void *userdata);
 };
-#define ORDERLY_CALLBACKS_INIT {sizeof(struct orderly_callbacks), NULL, NULL, NULL, NULL, NULL, NULL, NULL}
+#define ORDERLY_CALLBACKS_INIT                                                     \
+    {                                                                              \
+        sizeof(struct orderly_callbacks), NULL, NULL, NULL, NULL, NULL, NULL, NULL \
+    }
 
 /* An empty set of settings, all at their defaults. The caller frees it. Errors: NOMEM, INVALID. */
 ORDERLY_CHECKED enum orderly_err orderly_config_new(struct orderly_config **ret);
@@ -185,15 +197,17 @@ ORDERLY_CHECKED enum orderly_err orderly_config_new(struct orderly_config **ret)
 ORDERLY_CHECKED enum orderly_err orderly_config_set(struct orderly_config *, const char *name, const char *value,
                                                     struct orderly_error *error);
 /* Writes the value of a setting as text. Errors: CONFIG (unknown name), LIMIT (the buffer is too small). */
-ORDERLY_CHECKED enum orderly_err orderly_config_get(const struct orderly_config *, const char *name, char *buffer, size_t size);
+ORDERLY_CHECKED enum orderly_err orderly_config_get(const struct orderly_config *, const char *name, char *buffer,
+                                                    size_t size);
 /* Copies the callbacks; `userdata` is borrowed for the life of every member made from it. */
-ORDERLY_CHECKED enum orderly_err orderly_config_callbacks(struct orderly_config *, const struct orderly_callbacks *, void *userdata);
+ORDERLY_CHECKED enum orderly_err orderly_config_callbacks(struct orderly_config *, const struct orderly_callbacks *,
+                                                          void *userdata);
 /* NULL is fine. */
 ORDERLY_API void orderly_config_free(struct orderly_config *);
 
 enum orderly_setting_type {
     ORDERLY_SETTING_TEXT = 1,
-    ORDERLY_SETTING_LIST,     /* comma-separated texts */
+    ORDERLY_SETTING_LIST, /* comma-separated texts */
     ORDERLY_SETTING_BOOL,
     ORDERLY_SETTING_NUMBER,
     ORDERLY_SETTING_DECIMAL,
@@ -215,7 +229,10 @@ struct orderly_setting {
     bool run_time;             /* may change while running (SIGHUP) */
     bool secret;               /* masked when printed */
 };
-#define ORDERLY_SETTING_INIT {sizeof(struct orderly_setting), NULL, ORDERLY_SETTING_TEXT, NULL, NULL, NULL, NULL, false, false}
+#define ORDERLY_SETTING_INIT                                                                             \
+    {                                                                                                    \
+        sizeof(struct orderly_setting), NULL, ORDERLY_SETTING_TEXT, NULL, NULL, NULL, NULL, false, false \
+    }
 
 /* The number of rows in the table of settings (kafka.* properties, which librdkafka owns, are not in it). */
 ORDERLY_API size_t orderly_setting_count(void);
@@ -225,7 +242,8 @@ ORDERLY_CHECKED enum orderly_err orderly_setting_at(size_t i, struct orderly_set
 ORDERLY_CHECKED enum orderly_err orderly_config_check(const struct orderly_config *, struct orderly_error *error);
 
 /* A member of a group; copies the settings; connects to nothing before the first poll or run. Errors: CONFIG, NOMEM. */
-ORDERLY_CHECKED enum orderly_err orderly_new(const struct orderly_config *, struct orderly **ret, struct orderly_error *error);
+ORDERLY_CHECKED enum orderly_err orderly_new(const struct orderly_config *, struct orderly **ret,
+                                             struct orderly_error *error);
 /* Refuses new work and begins to leave the group; gives the gate back. Async-signal-safe, idempotent. */
 ORDERLY_CHECKED enum orderly_err orderly_close(struct orderly *);
 /*
@@ -245,7 +263,8 @@ ORDERLY_API void orderly_free(struct orderly *);
  * Errors: TIMEOUT (nothing came), INTERRUPTED (orderly_wake), CLOSED, STATE (in a callback, or run is used), AUTH, FENCED,
  * UNKNOWN_TOPIC, NO_OFFSET, KAFKA, FATAL.
  */
-ORDERLY_CHECKED enum orderly_err orderly_poll(struct orderly *, size_t max_records, int64_t timeout_ms, struct orderly_batch **ret);
+ORDERLY_CHECKED enum orderly_err orderly_poll(struct orderly *, size_t max_records, int64_t timeout_ms,
+                                              struct orderly_batch **ret);
 /* The sentence behind the last error that poll or run met. Errors: INVALID. */
 ORDERLY_CHECKED enum orderly_err orderly_last_error(struct orderly *, struct orderly_error *ret);
 /* Gives back what all polls so far took: a waiting rebalance may go on. Idempotent. */
@@ -281,7 +300,10 @@ struct orderly_settlement {
     const char *error_class; /* a stable word, copied; may be NULL */
     const char *error_text;  /* copied; may be NULL */
 };
-#define ORDERLY_SETTLEMENT_INIT {sizeof(struct orderly_settlement), ORDERLY_UNSET, -1, 0, NULL, NULL}
+#define ORDERLY_SETTLEMENT_INIT                                             \
+    {                                                                       \
+        sizeof(struct orderly_settlement), ORDERLY_UNSET, -1, 0, NULL, NULL \
+    }
 
 /* Says what becomes of a record. Errors: INVALID (settled before, UNSET or PENDING), STALE (its partition has gone: counted, moves nothing). */
 ORDERLY_CHECKED enum orderly_err orderly_settle(struct orderly_record *, const struct orderly_settlement *);
@@ -295,12 +317,13 @@ ORDERLY_CHECKED enum orderly_err orderly_mark_offset(struct orderly *, const str
  * Commits what is settled, of these partitions (count 0: of all), and waits for the answer; waits for a commit in flight, never
  * for a rebalance that waits for it. Errors: TIMEOUT, STALE, FENCED, KAFKA.
  */
-ORDERLY_CHECKED enum orderly_err orderly_commit(struct orderly *, const struct orderly_partition *, size_t count, int64_t timeout_ms,
-                                                struct orderly_error *error);
+ORDERLY_CHECKED enum orderly_err orderly_commit(struct orderly *, const struct orderly_partition *, size_t count,
+                                                int64_t timeout_ms, struct orderly_error *error);
 /* Commits all that is settled; the answer goes to callbacks.committed. */
 ORDERLY_CHECKED enum orderly_err orderly_commit_async(struct orderly *);
 /* The last committed offset of a partition of ours. Errors: STALE, NO_OFFSET. */
-ORDERLY_CHECKED enum orderly_err orderly_committed(struct orderly *, const struct orderly_partition *, int64_t *ret_offset);
+ORDERLY_CHECKED enum orderly_err orderly_committed(struct orderly *, const struct orderly_partition *,
+                                                   int64_t *ret_offset);
 
 struct orderly_backlog {
     size_t size;
@@ -308,9 +331,13 @@ struct orderly_backlog {
     uint64_t running;    /* handed out, not settled */
     uint64_t parked;     /* waiting for their time */
 };
-#define ORDERLY_BACKLOG_INIT {sizeof(struct orderly_backlog), 0, 0, 0}
+#define ORDERLY_BACKLOG_INIT                    \
+    {                                           \
+        sizeof(struct orderly_backlog), 0, 0, 0 \
+    }
 /* What is unfinished of a partition of ours (partition -1: of the topic). Errors: STALE. */
-ORDERLY_CHECKED enum orderly_err orderly_uncommitted(struct orderly *, const struct orderly_partition *, struct orderly_backlog *ret);
+ORDERLY_CHECKED enum orderly_err orderly_uncommitted(struct orderly *, const struct orderly_partition *,
+                                                     struct orderly_backlog *ret);
 
 /* ---- Partition workers (poll face) --------------------------------------------------------------------- */
 
@@ -319,7 +346,8 @@ ORDERLY_CHECKED enum orderly_err orderly_sleep(struct orderly *, const struct or
 /* A descriptor that is readable from the moment the partition must go. Owned by the object until it is freed. Errors: STALE, LIMIT (out of fds). */
 ORDERLY_CHECKED enum orderly_err orderly_quit_fd(struct orderly *, const struct orderly_partition *, int *ret_fd);
 /* Waits until every record handed out from these partitions (count 0: all) is settled or released. Errors: TIMEOUT. */
-ORDERLY_CHECKED enum orderly_err orderly_settle_wait(struct orderly *, const struct orderly_partition *, size_t count, int64_t timeout_ms);
+ORDERLY_CHECKED enum orderly_err orderly_settle_wait(struct orderly *, const struct orderly_partition *, size_t count,
+                                                     int64_t timeout_ms);
 
 /* ---- Run face ------------------------------------------------------------------------------------------ */
 
@@ -336,13 +364,17 @@ struct orderly_handler {
     int64_t timeout_ms;     /* 0: none; then cancel with reason TIMEOUT */
     int64_t stuck_grace_ms; /* after the cancel; then reported as stuck, never settled for the user */
 };
-#define ORDERLY_HANDLER_INIT {sizeof(struct orderly_handler), NULL, NULL, NULL, 0, 0, 0, 0, 0}
+#define ORDERLY_HANDLER_INIT                                            \
+    {                                                                   \
+        sizeof(struct orderly_handler), NULL, NULL, NULL, 0, 0, 0, 0, 0 \
+    }
 
 /*
  * Consumes until closed, drained or fatal. Errors: CONFIG, AUTH, FENCED, UNKNOWN_TOPIC, NO_OFFSET, KAFKA (no broker within
  * `start_timeout`), TIMEOUT (work still ran at the end of `close_timeout`), STATE (poll is used, or a callback), FATAL.
  */
-ORDERLY_CHECKED enum orderly_err orderly_run(struct orderly *, const struct orderly_handler *, struct orderly_error *error);
+ORDERLY_CHECKED enum orderly_err orderly_run(struct orderly *, const struct orderly_handler *,
+                                             struct orderly_error *error);
 
 /* ---- A record ------------------------------------------------------------------------------------------ */
 
@@ -354,9 +386,9 @@ struct orderly_record_view {
     int64_t timestamp_ms;
     struct orderly_bytes key, value;
     size_t header_count;
-    int32_t leader_epoch; /* -1: unknown */
-    uint32_t attempt;     /* which run this is, from 1 */
-    int64_t due_ms;       /* 0: none */
+    int32_t leader_epoch;     /* -1: unknown */
+    uint32_t attempt;         /* which run this is, from 1 */
+    int64_t due_ms;           /* 0: none */
     const char *origin_topic; /* the first one of its life */
     int32_t origin_partition;
     int64_t origin_offset;
@@ -364,8 +396,10 @@ struct orderly_record_view {
     const char *idempotency_key;
     uint64_t fence;
 };
-#define ORDERLY_RECORD_VIEW_INIT \
-    {sizeof(struct orderly_record_view), NULL, 0, 0, 0, {NULL, 0}, {NULL, 0}, 0, 0, 0, 0, NULL, 0, 0, 0, NULL, 0}
+#define ORDERLY_RECORD_VIEW_INIT                                                                                    \
+    {                                                                                                               \
+        sizeof(struct orderly_record_view), NULL, 0, 0, 0, {NULL, 0}, {NULL, 0}, 0, 0, 0, 0, NULL, 0, 0, 0, NULL, 0 \
+    }
 
 /* All of the following in one call, for bindings. Pointers are borrowed until unref. */
 ORDERLY_CHECKED enum orderly_err orderly_record_view(struct orderly_record *, struct orderly_record_view *ret);
@@ -393,7 +427,8 @@ ORDERLY_API const char *orderly_record_idempotency_key(const struct orderly_reco
 /* Never falls for one idempotency key: a store that keeps the largest can refuse a late writer. */
 ORDERLY_API uint64_t orderly_record_fence(const struct orderly_record *);
 /* Whether it should stop, why, and a lower bound of the time left (INT64_MAX: no limit). Both ret may be NULL. */
-ORDERLY_API bool orderly_record_cancelled(const struct orderly_record *, enum orderly_reason *ret_reason, int64_t *ret_left_ms);
+ORDERLY_API bool orderly_record_cancelled(const struct orderly_record *, enum orderly_reason *ret_reason,
+                                          int64_t *ret_left_ms);
 /* Readable once cancelled; made when asked for; borrowed until unref. Errors: LIMIT (out of fds). */
 ORDERLY_CHECKED enum orderly_err orderly_record_cancel_fd(struct orderly_record *, int *ret_fd);
 /* Sleeps; CANCELLED as soon as the record is cancelled. */
@@ -401,7 +436,8 @@ ORDERLY_CHECKED enum orderly_err orderly_record_sleep(struct orderly_record *, i
 /* Moves the handler's deadline to now + ms. Errors: STALE, INVALID. */
 ORDERLY_CHECKED enum orderly_err orderly_record_extend(struct orderly_record *, int64_t ms);
 /* Class and text for the outcome that the handler is about to return; copied. Errors: NOMEM. */
-ORDERLY_CHECKED enum orderly_err orderly_record_set_error(struct orderly_record *, const char *error_class, const char *text);
+ORDERLY_CHECKED enum orderly_err orderly_record_set_error(struct orderly_record *, const char *error_class,
+                                                          const char *text);
 /* The delay for a retry that the handler is about to return; -1: the policy decides. */
 ORDERLY_API void orderly_record_set_delay(struct orderly_record *, int64_t delay_ms);
 ORDERLY_API struct orderly_record *orderly_record_ref(struct orderly_record *);
@@ -411,17 +447,24 @@ ORDERLY_API void orderly_record_unref(struct orderly_record *);
 /* ---- Group and control --------------------------------------------------------------------------------- */
 
 /* Partitions assigned now. Sets *ret_list to an array the caller frees with orderly_assignment_free(). */
-ORDERLY_CHECKED enum orderly_err orderly_assignment(struct orderly *, struct orderly_partition **ret_list, size_t *ret_count);
+ORDERLY_CHECKED enum orderly_err orderly_assignment(struct orderly *, struct orderly_partition **ret_list,
+                                                    size_t *ret_count);
 ORDERLY_API void orderly_assignment_free(struct orderly_partition *list, size_t count);
 
 struct orderly_member {
     size_t size;
     char group[256], member_id[128];
-    int32_t generation;  /* or member epoch; -1: none */
-    char protocol[32];   /* "classic-eager", "classic-cooperative", "consumer", "" before the first assignment */
-    char state[32];      /* a word: starting, joining, stable, holding, leaving, left, recovering */
+    int32_t generation; /* or member epoch; -1: none */
+    char protocol[32];  /* "classic-eager", "classic-cooperative", "consumer", "" before the first assignment */
+    char state[32];     /* a word: starting, joining, stable, holding, leaving, left, recovering */
 };
-#define ORDERLY_MEMBER_INIT {sizeof(struct orderly_member), {0}, {0}, -1, {0}, {0}}
+#define ORDERLY_MEMBER_INIT                               \
+    {                                                     \
+        sizeof(struct orderly_member), {0}, {0}, -1, {0}, \
+        {                                                 \
+            0                                             \
+        }                                                 \
+    }
 ORDERLY_CHECKED enum orderly_err orderly_member(struct orderly *, struct orderly_member *ret);
 
 /* One sample of a metric, as Prometheus knows them: name{labels} value. */
@@ -433,17 +476,17 @@ struct orderly_metric {
 };
 /* A state a partition, or the member, is in now and does not leave by itself at once. */
 struct orderly_condition {
-    const char *name;    /* map_full, parked_full, offset_unknown, ... (design.md 1) */
+    const char *name;                   /* map_full, parked_full, offset_unknown, ... (design.md 1) */
     struct orderly_partition partition; /* topic NULL: the member as a whole */
-    int64_t since_ms;    /* Unix milliseconds */
-    int64_t offset;      /* of the record concerned; -1: none */
-    const char *text;    /* one sentence */
+    int64_t since_ms;                   /* Unix milliseconds */
+    int64_t offset;                     /* of the record concerned; -1: none */
+    const char *text;                   /* one sentence */
 };
 /* What one partition is doing. */
 struct orderly_partition_stats {
     struct orderly_partition partition;
-    const char *state;   /* a word of the life cycle: waiting, active, paused, draining */
-    bool retry;          /* the group's own retry topic */
+    const char *state;                /* a word of the life cycle: waiting, active, paused, draining */
+    bool retry;                       /* the group's own retry topic */
     int64_t committed, position, end; /* -1: unknown */
     uint64_t queued, running, parked, done_above;
     int64_t oldest_running_ms; /* how long the oldest running record has run; 0: none */
@@ -464,8 +507,10 @@ ORDERLY_API void orderly_stats_free(struct orderly_stats *);
  * Stops handing out records of partitions (count 0: all), for a reason. Counted by reason: one resume does not clear another's pause.
  * Ends with the assignment. What runs goes on. Errors: STALE (none of them is ours), INVALID.
  */
-ORDERLY_CHECKED enum orderly_err orderly_pause(struct orderly *, const struct orderly_partition *, size_t count, const char *reason);
-ORDERLY_CHECKED enum orderly_err orderly_resume(struct orderly *, const struct orderly_partition *, size_t count, const char *reason);
+ORDERLY_CHECKED enum orderly_err orderly_pause(struct orderly *, const struct orderly_partition *, size_t count,
+                                               const char *reason);
+ORDERLY_CHECKED enum orderly_err orderly_resume(struct orderly *, const struct orderly_partition *, size_t count,
+                                                const char *reason);
 /* Moves the position: what is out becomes stale, window and map start anew, the commit may go back. Errors: STALE, INVALID. */
 ORDERLY_CHECKED enum orderly_err orderly_seek(struct orderly *, const struct orderly_partition *, int64_t offset);
 /* OK means accepted; with eager protocols everything is revoked first. */

@@ -13,26 +13,37 @@
 
 struct od_engine;
 
-enum od_engine_state { OD_ENGINE_IDLE, OD_ENGINE_STARTING, OD_ENGINE_JOINING, OD_ENGINE_STABLE, OD_ENGINE_REBALANCING, OD_ENGINE_LEAVING, OD_ENGINE_LEFT, OD_ENGINE_RECOVERING };
+enum od_engine_state {
+    OD_ENGINE_IDLE,
+    OD_ENGINE_STARTING,
+    OD_ENGINE_JOINING,
+    OD_ENGINE_STABLE,
+    OD_ENGINE_REBALANCING,
+    OD_ENGINE_LEAVING,
+    OD_ENGINE_LEFT,
+    OD_ENGINE_RECOVERING
+};
 
 /* Errors that poll and run return. */
 struct od_engine_fault {
     enum orderly_err code; /* AUTH FENCED UNKNOWN_TOPIC NO_OFFSET CONFIG KAFKA FATAL */
     int kafka_code;
-    bool ends;             /* the run ends; otherwise reported once by poll and logged */
-    const char *text;      /* one sentence, borrowed */
+    bool ends;        /* the run ends; otherwise reported once by poll and logged */
+    const char *text; /* one sentence, borrowed */
 };
 
 struct od_engine_sink {
     void *userdata;
-    void (*event)(void *userdata, struct od_event *);              /* loop thread; the engine leaves now_ms and wall_ms to the receiver */
-    void (*fault)(void *userdata, const struct od_engine_fault *); /* loop thread */
+    void (*event)(void *userdata,
+                  struct od_event *); /* loop thread; the engine leaves now_ms and wall_ms to the receiver */
+    void (*fault)(void *userdata, const struct od_engine_fault *);              /* loop thread */
     void (*log)(void *userdata, int level, const char *area, const char *text); /* any thread */
     size_t record_bytes; /* room that each message has for its owner's own record (od_message_room) */
 };
 
 /* `settings` is borrowed for the engine's life. Connects to nothing. Errors: CONFIG (a property librdkafka refuses), NOMEM. */
-enum orderly_err od_engine_new(const struct od_settings *, const struct od_engine_sink *, struct od_engine **ret, struct orderly_error *);
+enum orderly_err od_engine_new(const struct od_settings *, const struct od_engine_sink *, struct od_engine **ret,
+                               struct orderly_error *);
 /* Begins to connect, find topics, check retry topics, join. Faults tell what goes wrong (start_timeout: KAFKA). */
 enum orderly_err od_engine_start(struct od_engine *, struct orderly_error *);
 /* Readable when serve has something to do. */
@@ -51,7 +62,8 @@ void od_engine_fetch(struct od_engine *, uint32_t id, uint32_t records, int64_t 
 void od_engine_reread(struct od_engine *, uint64_t record, uint32_t id, int64_t offset);
 void od_engine_seek(struct od_engine *, uint32_t id, int64_t offset);
 /* Several of one step go in one request (flush); answers come as COMMITTED. text is copied. */
-void od_engine_commit(struct od_engine *, uint32_t id, int64_t offset, int32_t leader_epoch, const char *text, size_t text_size, uint64_t sequence);
+void od_engine_commit(struct od_engine *, uint32_t id, int64_t offset, int32_t leader_epoch, const char *text,
+                      size_t text_size, uint64_t sequence);
 void od_engine_answer_revoke(struct od_engine *, const uint32_t *ids, size_t count);
 void od_engine_answer_lost(struct od_engine *, const uint32_t *ids, size_t count);
 /* The end of one step's effects. */
@@ -60,14 +72,14 @@ void od_engine_flush(struct od_engine *);
 void od_engine_leave(struct od_engine *);
 
 struct od_copy_request {
-    uint64_t record;       /* named in COPIED */
-    uint32_t id;           /* the assignment it comes from */
+    uint64_t record;                  /* named in COPIED */
+    uint32_t id;                      /* the assignment it comes from */
     const struct od_message *message; /* borrowed during the call (the engine copies or refs what it needs) */
     enum od_copy_kind kind;
     enum od_copy_form form;
-    uint32_t attempts;     /* spent, counting this run */
+    uint32_t attempts; /* spent, counting this run */
     int64_t due_ms, delay_ms;
-    int64_t last_attempt_ms; /* Unix ms; 0: not run here */
+    int64_t last_attempt_ms;              /* Unix ms; 0: not run here */
     const char *error_class, *error_text; /* may be NULL */
 };
 /* Writes a retry, dead-letter or relief copy (headers of contracts.md 6); COPIED answers, always. */

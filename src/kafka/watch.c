@@ -98,8 +98,8 @@ void od_watch_serve(struct od_engine *engine)
         (!holding && !watch->suspect)) {
         return;
     }
-    watch->next_ms = engine->now_ms +
-                     (watch->suspect ? engine->settings->heartbeat_interval / 3 : probe_interval(engine));
+    watch->next_ms =
+        engine->now_ms + (watch->suspect ? engine->settings->heartbeat_interval / 3 : probe_interval(engine));
     if (holding) {
         look(engine);
     } else {

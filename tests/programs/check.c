@@ -33,26 +33,23 @@ static void dead(const char *value, void *userdata)
 
 static uint64_t offences(const struct test_verdict *v)
 {
-    return v->lost + v->unseen + v->overlapped + v->disordered + v->early + v->wrong +
-           v->dead_missing + v->dead_extra + v->dead_wrong;
+    return v->lost + v->unseen + v->overlapped + v->disordered + v->early + v->wrong + v->dead_missing + v->dead_extra +
+           v->dead_wrong;
 }
 
 static void print(const struct test_verdict *v)
 {
     printf("examined %" PRIu64 ", finished %" PRIu64 ", runs %" PRIu64 " (%" PRIu64
            " of retries), dead letters %" PRIu64 "\n",
-        v->examined, v->finished, v->runs, v->retries_run, v->dead_letters);
-    printf("lost %" PRIu64 ", unseen %" PRIu64 ", repeated %" PRIu64
-           ", overlapped %" PRIu64 ", out of order %" PRIu64 ", early %" PRIu64
-           ", wrong %" PRIu64 "; dead letters missing %" PRIu64 ", too many %" PRIu64
+           v->examined, v->finished, v->runs, v->retries_run, v->dead_letters);
+    printf("lost %" PRIu64 ", unseen %" PRIu64 ", repeated %" PRIu64 ", overlapped %" PRIu64 ", out of order %" PRIu64
+           ", early %" PRIu64 ", wrong %" PRIu64 "; dead letters missing %" PRIu64 ", too many %" PRIu64
            ", wrong %" PRIu64 "\n",
-        v->lost, v->unseen, v->repeated, v->overlapped, v->disordered, v->early, v->wrong,
-        v->dead_missing, v->dead_extra, v->dead_wrong);
-    printf(
-        "after due: earliest %+.1f ms, p50 %.1f ms, p99 %.1f ms, latest %.1f ms; longest stall %.2f s\n",
-        (double)v->earliest_us / 1000, (double)v->late_p50_us / 1000,
-        (double)v->late_p99_us / 1000, (double)v->late_max_us / 1000,
-        (double)v->stall_us / 1e6);
+           v->lost, v->unseen, v->repeated, v->overlapped, v->disordered, v->early, v->wrong, v->dead_missing,
+           v->dead_extra, v->dead_wrong);
+    printf("after due: earliest %+.1f ms, p50 %.1f ms, p99 %.1f ms, latest %.1f ms; longest stall %.2f s\n",
+           (double)v->earliest_us / 1000, (double)v->late_p50_us / 1000, (double)v->late_p99_us / 1000,
+           (double)v->late_max_us / 1000, (double)v->stall_us / 1e6);
 }
 
 /* ---- the self-test: ten records of one partition and key, all well; then one thing is broken in turn ------------------ */
@@ -69,33 +66,34 @@ static void plant(struct test_evidence *e)
         struct test_produced *made = &e->produced[i];
 
         *made = (struct test_produced){.plan = {.id = i,
-                                           .kind = i == 4   ? 'R'
-                                                   : i == 7 ? 'D'
-                                                            : 'A',
-                                           .retries = i == 4,
-                                           .delay_ms = 50},
-            .offset = (int64_t)i,
-            .key_hash = 7,
-            .hash = 100 + i,
-            .header_hash = 200 + i,
-            .known = true};
+                                                .kind = i == 4   ? 'R'
+                                                        : i == 7 ? 'D'
+                                                                 : 'A',
+                                                .retries = i == 4,
+                                                .delay_ms = 50},
+                                       .offset = (int64_t)i,
+                                       .key_hash = 7,
+                                       .hash = 100 + i,
+                                       .header_hash = 200 + i,
+                                       .known = true};
         for (uint32_t attempt = 1; attempt <= made->plan.retries + 1; attempt++) {
             int64_t at = (int64_t)i * 1000000 + attempt * 100000;
 
             e->entries[e->entry_count++] = (struct test_entry){.mark = TEST_BEGIN,
-                .wall_us = at,
-                .pid = 1,
-                .id = i,
-                .attempt = attempt,
-                .offset = (int64_t)i,
-                .hash = made->hash};
-            e->entries[e->entry_count++] = (struct test_entry){.mark = TEST_END,
-                .wall_us = at + 1000,
-                .pid = 1,
-                .id = i,
-                .attempt = attempt,
-                .outcome = test_outcome_letter(test_plan_outcome(&made->plan, attempt)),
-                .delay_ms = 50};
+                                                               .wall_us = at,
+                                                               .pid = 1,
+                                                               .id = i,
+                                                               .attempt = attempt,
+                                                               .offset = (int64_t)i,
+                                                               .hash = made->hash};
+            e->entries[e->entry_count++] =
+                (struct test_entry){.mark = TEST_END,
+                                    .wall_us = at + 1000,
+                                    .pid = 1,
+                                    .id = i,
+                                    .attempt = attempt,
+                                    .outcome = test_outcome_letter(test_plan_outcome(&made->plan, attempt)),
+                                    .delay_ms = 50};
         }
     }
     e->dead[e->dead_count++] = (struct test_dead){7, 7, 107, 207};
@@ -103,26 +101,21 @@ static void plant(struct test_evidence *e)
 
 static void drop_entry(struct test_evidence *e, size_t at)
 {
-    memmove(&e->entries[at], &e->entries[at + 1],
-        (e->entry_count - at - 1) * sizeof *e->entries);
+    memmove(&e->entries[at], &e->entries[at + 1], (e->entry_count - at - 1) * sizeof *e->entries);
     e->entry_count--;
 }
 
 static void add_run(struct test_evidence *e, uint64_t id, uint32_t attempt, int64_t at)
 {
     e->entries[e->entry_count++] = (struct test_entry){.mark = TEST_BEGIN,
-        .wall_us = at,
-        .pid = 2,
-        .id = id,
-        .attempt = attempt,
-        .offset = (int64_t)id,
-        .hash = 100 + id};
-    e->entries[e->entry_count++] = (struct test_entry){.mark = TEST_END,
-        .wall_us = at + 1000,
-        .pid = 2,
-        .id = id,
-        .attempt = attempt,
-        .outcome = 'A'};
+                                                       .wall_us = at,
+                                                       .pid = 2,
+                                                       .id = id,
+                                                       .attempt = attempt,
+                                                       .offset = (int64_t)id,
+                                                       .hash = 100 + id};
+    e->entries[e->entry_count++] = (struct test_entry){
+        .mark = TEST_END, .wall_us = at + 1000, .pid = 2, .id = id, .attempt = attempt, .outcome = 'A'};
 }
 
 static void break_lost(struct test_evidence *e)
@@ -205,10 +198,7 @@ static const struct {
 
 static int self_test(void)
 {
-    struct test_rules rules = {.order = TEST_ORDER_KEY,
-        .retries_in_order = true,
-        .dead_checked = true,
-        .attempts = 3};
+    struct test_rules rules = {.order = TEST_ORDER_KEY, .retries_in_order = true, .dead_checked = true, .attempts = 3};
     int failures = 0;
 
     for (size_t i = 0; i < sizeof anomalies / sizeof anomalies[0]; i++) {
@@ -222,16 +212,14 @@ static int self_test(void)
         test_verdict(&evidence, &rules, &verdict);
         memcpy(&found, (const char *)&verdict + anomalies[i].counter, sizeof found);
         if (found != anomalies[i].expected ||
-            (i == 0 && (offences(&verdict) != 0 || verdict.repeated != 0 ||
-                           verdict.examined != PLANTED))) {
-            printf("FAILED: %s: found %" PRIu64 ", planted %" PRIu64 "\n",
-                anomalies[i].name, found, anomalies[i].expected);
+            (i == 0 && (offences(&verdict) != 0 || verdict.repeated != 0 || verdict.examined != PLANTED))) {
+            printf("FAILED: %s: found %" PRIu64 ", planted %" PRIu64 "\n", anomalies[i].name, found,
+                   anomalies[i].expected);
             failures++;
         }
         test_evidence_fini(&evidence);
     }
-    printf("%zu anomalies planted, %d not found as planted\n",
-        sizeof anomalies / sizeof anomalies[0], failures);
+    printf("%zu anomalies planted, %d not found as planted\n", sizeof anomalies / sizeof anomalies[0], failures);
     return failures != 0;
 }
 
@@ -242,15 +230,16 @@ int main(int argc, char **argv)
     const char *order = "none";
     int64_t retries_in_order = 0, killed = 0, expect = 1, max_repeats = 0, test = 0;
     const struct test_option rows[] = {{.name = "produced", .each = produced},
-        {.name = "journal", .each = journal},
-        {.name = "dead", .each = dead, .userdata = &rules.dead_checked},
-        {.name = "order", .text = &order},
-        {.name = "retries-in-order", .number = &retries_in_order},
-        {.name = "killed", .number = &killed},
-        {.name = "attempts", .number = &rules.attempts},
-        {.name = "expect", .number = &expect},
-        {.name = "max-repeats", .number = &max_repeats},
-        {.name = "self-test", .number = &test}, {.name = NULL}};
+                                       {.name = "journal", .each = journal},
+                                       {.name = "dead", .each = dead, .userdata = &rules.dead_checked},
+                                       {.name = "order", .text = &order},
+                                       {.name = "retries-in-order", .number = &retries_in_order},
+                                       {.name = "killed", .number = &killed},
+                                       {.name = "attempts", .number = &rules.attempts},
+                                       {.name = "expect", .number = &expect},
+                                       {.name = "max-repeats", .number = &max_repeats},
+                                       {.name = "self-test", .number = &test},
+                                       {.name = NULL}};
 
     test_options(argc, argv, rows);
     if (test) {
@@ -268,13 +257,11 @@ int main(int argc, char **argv)
     test_verdict(&evidence, &rules, &verdict);
     print(&verdict);
     if ((int64_t)verdict.examined < expect) {
-        fprintf(stderr, "only %" PRIu64 " records examined, %" PRId64 " expected\n",
-            verdict.examined, expect);
+        fprintf(stderr, "only %" PRIu64 " records examined, %" PRId64 " expected\n", verdict.examined, expect);
         return 1;
     }
     if ((int64_t)verdict.repeated > max_repeats) {
-        fprintf(stderr, "%" PRIu64 " repeats, at most %" PRId64 " allowed\n",
-            verdict.repeated, max_repeats);
+        fprintf(stderr, "%" PRIu64 " repeats, at most %" PRId64 " allowed\n", verdict.repeated, max_repeats);
         return 1;
     }
     test_evidence_fini(&evidence);

@@ -61,15 +61,14 @@ static uint64_t hash_input(void)
     size_t used = 0;
     ssize_t got;
 
-    while (used < sizeof value &&
-           (got = read(STDIN_FILENO, value + used, sizeof value - used)) > 0) {
+    while (used < sizeof value && (got = read(STDIN_FILENO, value + used, sizeof value - used)) > 0) {
         used += (size_t)got;
     }
     if (getenv("ORDERLY_KEY_BASE64") != NULL) {
         return 0;
     }
     return test_hash(test_hash(TEST_HASH_START, key, key != NULL ? strlen(key) : 0),
-        getenv("ORDERLY_VALUE_NULL") != NULL ? NULL : value, used);
+                     getenv("ORDERLY_VALUE_NULL") != NULL ? NULL : value, used);
 }
 
 static int answer(const struct test_plan *plan, uint32_t attempt, int fd)
@@ -77,13 +76,10 @@ static int answer(const struct test_plan *plan, uint32_t attempt, int fd)
     enum orderly_outcome outcome = test_plan_outcome(plan, attempt);
     int result = outcome == ORDERLY_RETRY ? 75 : outcome == ORDERLY_DEAD_LETTER ? 65 : 0;
 
-    test_journal_end(
-        fd, plan, attempt, outcome, outcome == ORDERLY_RETRY ? plan->delay_ms : -1);
+    test_journal_end(fd, plan, attempt, outcome, outcome == ORDERLY_RETRY ? plan->delay_ms : -1);
     if (outcome == ORDERLY_RETRY || outcome == ORDERLY_DROP) {
         dprintf(atoi(need("ORDERLY_RESULT_FD")),
-            outcome == ORDERLY_DROP ? "{\"outcome\":\"drop\"}\n"
-                                    : "{\"after_ms\":%" PRId64 "}\n",
-            plan->delay_ms);
+                outcome == ORDERLY_DROP ? "{\"outcome\":\"drop\"}\n" : "{\"after_ms\":%" PRId64 "}\n", plan->delay_ms);
     }
     fprintf(stderr, "plan %c attempt %" PRIu32 "\n", plan->kind, attempt);
     return result;
@@ -102,11 +98,11 @@ int main(int argc, char **argv)
     sigaction(SIGTERM, &action, NULL);
     int fd = test_journal_open(argv[1]);
     run = (struct test_run){.topic = need("ORDERLY_TOPIC"),
-        .partition = atoi(need("ORDERLY_PARTITION")),
-        .offset = atoll(need("ORDERLY_OFFSET")),
-        .attempt = (uint32_t)atoi(need("ORDERLY_ATTEMPT")),
-        .fence = strtoull(need("ORDERLY_FENCE"), NULL, 10),
-        .hash = hash_input()};
+                            .partition = atoi(need("ORDERLY_PARTITION")),
+                            .offset = atoll(need("ORDERLY_OFFSET")),
+                            .attempt = (uint32_t)atoi(need("ORDERLY_ATTEMPT")),
+                            .fence = strtoull(need("ORDERLY_FENCE"), NULL, 10),
+                            .hash = hash_input()};
     test_journal_begin(fd, &plan, &run);
     if (plan.kind == 'C') {
         setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
@@ -114,11 +110,9 @@ int main(int argc, char **argv)
         signal(SIGABRT, SIG_DFL);
         abort();
     }
-    for (int64_t end = test_now_us() + plan.work_ms * 1000;
-         !terminated && test_now_us() < end;) {
+    for (int64_t end = test_now_us() + plan.work_ms * 1000; !terminated && test_now_us() < end;) {
         int64_t left = end - test_now_us();
-        struct timespec work = {
-            left / 1000000, left % 1000000 * 1000}; /* a signal ends it */
+        struct timespec work = {left / 1000000, left % 1000000 * 1000}; /* a signal ends it */
 
         if (left > 0) {
             nanosleep(&work, NULL);

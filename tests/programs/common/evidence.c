@@ -51,11 +51,8 @@ static bool produced_line(struct test_evidence *evidence, const char *line, size
     int64_t work;
 
     (void)number;
-    if (sscanf(line,
-            "%" SCNu64 " %" SCNd32 " %" SCNd64 " %" SCNx64 " %" SCNx64 " %" SCNx64
-            " %31s %" SCNd64,
-            &id, &made.partition, &made.offset, &made.key_hash, &made.hash,
-            &made.header_hash, plan, &work) != 8) {
+    if (sscanf(line, "%" SCNu64 " %" SCNd32 " %" SCNd64 " %" SCNx64 " %" SCNx64 " %" SCNx64 " %31s %" SCNd64, &id,
+               &made.partition, &made.offset, &made.key_hash, &made.hash, &made.header_hash, plan, &work) != 8) {
         return false;
     }
     snprintf(text, sizeof text, "%" PRIu64 " %s %" PRId64, id, plan, work);
@@ -80,18 +77,16 @@ static bool journal_line(struct test_evidence *evidence, const char *line, size_
     if (line[0] == 'B') {
         entry.mark = TEST_BEGIN;
         if (sscanf(line,
-                "B %" SCNd64 " %d %255s %" SCNd32 " %" SCNd64 " %" SCNu64 " %" SCNu32
-                " %" SCNd64 " %" SCNu64 " %" SCNx64,
-                &entry.wall_us, &entry.pid, topic, &entry.partition, &entry.offset,
-                &entry.id, &entry.attempt, &entry.due_ms, &entry.fence,
-                &entry.hash) != 10) {
+                   "B %" SCNd64 " %d %255s %" SCNd32 " %" SCNd64 " %" SCNu64 " %" SCNu32 " %" SCNd64 " %" SCNu64
+                   " %" SCNx64,
+                   &entry.wall_us, &entry.pid, topic, &entry.partition, &entry.offset, &entry.id, &entry.attempt,
+                   &entry.due_ms, &entry.fence, &entry.hash) != 10) {
             return false;
         }
     } else {
         entry.mark = TEST_END;
-        if (sscanf(line, "E %" SCNd64 " %d %" SCNu64 " %" SCNu32 " %c %" SCNd64,
-                &entry.wall_us, &entry.pid, &entry.id, &entry.attempt, &entry.outcome,
-                &entry.delay_ms) != 6) {
+        if (sscanf(line, "E %" SCNd64 " %d %" SCNu64 " %" SCNu32 " %c %" SCNd64, &entry.wall_us, &entry.pid, &entry.id,
+                   &entry.attempt, &entry.outcome, &entry.delay_ms) != 6) {
             return false;
         }
     }
@@ -110,8 +105,8 @@ static bool dead_line(struct test_evidence *evidence, const char *line, size_t n
     struct test_dead dead;
 
     (void)number;
-    if (sscanf(line, "%*d %*d %" SCNx64 " %" SCNx64 " %" SCNx64 " %" SCNu64,
-            &dead.key_hash, &dead.hash, &dead.header_hash, &dead.id) != 4) {
+    if (sscanf(line, "%*d %*d %" SCNx64 " %" SCNx64 " %" SCNx64 " %" SCNu64, &dead.key_hash, &dead.hash,
+               &dead.header_hash, &dead.id) != 4) {
         return false;
     }
     evidence->dead = grow(evidence->dead, evidence->dead_count, sizeof dead);
@@ -142,24 +137,20 @@ static int by_time(const void *left, const void *right)
 void test_evidence_sort(struct test_evidence *evidence)
 {
     if (evidence->produced_count > 0) {
-        qsort(evidence->produced, evidence->produced_count, sizeof *evidence->produced,
-            by_id);
+        qsort(evidence->produced, evidence->produced_count, sizeof *evidence->produced, by_id);
     }
     if (evidence->entry_count > 0) {
-        qsort(
-            evidence->entries, evidence->entry_count, sizeof *evidence->entries, by_time);
+        qsort(evidence->entries, evidence->entry_count, sizeof *evidence->entries, by_time);
     }
 }
 
-struct test_produced *test_evidence_find(
-    const struct test_evidence *evidence, uint64_t id)
+struct test_produced *test_evidence_find(const struct test_evidence *evidence, uint64_t id)
 {
     struct test_produced key = {.plan.id = id};
 
     return evidence->produced_count == 0
                ? NULL
-               : bsearch(&key, evidence->produced, evidence->produced_count, sizeof key,
-                     by_id);
+               : bsearch(&key, evidence->produced, evidence->produced_count, sizeof key, by_id);
 }
 
 void test_evidence_fini(struct test_evidence *evidence)

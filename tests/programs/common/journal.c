@@ -33,19 +33,18 @@ void test_journal_begin(int fd, const struct test_plan *plan, const struct test_
 {
     char line[512];
     int size = snprintf(line, sizeof line,
-        "B %" PRId64 " %d %s %" PRId32 " %" PRId64 " %" PRIu64 " %" PRIu32 " %" PRId64
-        " %" PRIu64 " %" PRIx64 "\n",
-        test_wall_us(), (int)getpid(), run->topic, run->partition, run->offset, plan->id,
-        run->attempt, run->due_ms, run->fence, run->hash);
+                        "B %" PRId64 " %d %s %" PRId32 " %" PRId64 " %" PRIu64 " %" PRIu32 " %" PRId64 " %" PRIu64
+                        " %" PRIx64 "\n",
+                        test_wall_us(), (int)getpid(), run->topic, run->partition, run->offset, plan->id, run->attempt,
+                        run->due_ms, run->fence, run->hash);
     put(fd, line, size);
 }
 
-void test_journal_end(int fd, const struct test_plan *plan, uint32_t attempt,
-    enum orderly_outcome outcome, int64_t delay_ms)
+void test_journal_end(int fd, const struct test_plan *plan, uint32_t attempt, enum orderly_outcome outcome,
+                      int64_t delay_ms)
 {
     char line[160];
-    int size = snprintf(line, sizeof line,
-        "E %" PRId64 " %d %" PRIu64 " %" PRIu32 " %c %" PRId64 "\n", test_wall_us(),
-        (int)getpid(), plan->id, attempt, test_outcome_letter(outcome), delay_ms);
+    int size = snprintf(line, sizeof line, "E %" PRId64 " %d %" PRIu64 " %" PRIu32 " %c %" PRId64 "\n", test_wall_us(),
+                        (int)getpid(), plan->id, attempt, test_outcome_letter(outcome), delay_ms);
     put(fd, line, size);
 }

@@ -26,7 +26,6 @@ struct test_run {
 /* Opens for appending; exits with a message when it cannot. */
 int test_journal_open(const char *path);
 void test_journal_begin(int fd, const struct test_plan *, const struct test_run *);
-void test_journal_end(int fd, const struct test_plan *, uint32_t attempt,
-    enum orderly_outcome, int64_t delay_ms);
+void test_journal_end(int fd, const struct test_plan *, uint32_t attempt, enum orderly_outcome, int64_t delay_ms);
 
 #endif

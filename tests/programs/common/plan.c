@@ -26,8 +26,7 @@ bool test_plan_parse(const char *text, size_t size, struct test_plan *ret)
     case 'C':
         return word[1] == '\0';
     case 'R':
-        return sscanf(word + 1, "%" SCNu32 ":%" SCNd64, &ret->retries, &ret->delay_ms) ==
-               2;
+        return sscanf(word + 1, "%" SCNu32 ":%" SCNd64, &ret->retries, &ret->delay_ms) == 2;
     case 'X':
         return sscanf(word + 1, ":%" SCNd64, &ret->delay_ms) == 1;
     default:

@@ -19,26 +19,22 @@ enum test_order { TEST_ORDER_NONE, TEST_ORDER_KEY, TEST_ORDER_PARTITION };
 
 struct test_rules {
     enum test_order order;
-    bool
-        retries_in_order; /* order over retries (retry.in: lane); else first attempts only */
-    bool
-        killed; /* members were killed: runs without an end are theirs, repeats are counted, not wrong */
-    bool dead_checked; /* the dead-letter topic was dumped */
-    int64_t attempts;  /* runs in all before a dead letter of X */
+    bool retries_in_order; /* order over retries (retry.in: lane); else first attempts only */
+    bool killed;           /* members were killed: runs without an end are theirs, repeats are counted, not wrong */
+    bool dead_checked;     /* the dead-letter topic was dumped */
+    int64_t attempts;      /* runs in all before a dead letter of X */
 };
 
 struct test_verdict {
     uint64_t examined, finished, runs, retries_run;
     uint64_t lost, unseen, repeated, overlapped, disordered, early, wrong;
     uint64_t dead_missing, dead_extra, dead_wrong, dead_letters;
-    int64_t late_p50_us, late_p99_us,
-        late_max_us;     /* of retries and due records, after their time */
-    int64_t earliest_us; /* the smallest of those: below 0 is early */
-    int64_t stall_us;    /* the longest time in which nothing began */
+    int64_t late_p50_us, late_p99_us, late_max_us; /* of retries and due records, after their time */
+    int64_t earliest_us;                           /* the smallest of those: below 0 is early */
+    int64_t stall_us;                              /* the longest time in which nothing began */
 };
 
 /* Judges; prints the first few offences to stderr. */
-void test_verdict(
-    const struct test_evidence *, const struct test_rules *, struct test_verdict *ret);
+void test_verdict(const struct test_evidence *, const struct test_rules *, struct test_verdict *ret);
 
 #endif
