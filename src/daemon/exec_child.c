@@ -15,21 +15,20 @@
 
 enum { READ_SIZE = 16384, READS_AT_END = 64 };
 
-static void close_watch(struct od_exec_watch *watch)
+/*
+ * Out of epoll before it is closed: closing alone is not enough, since a child that another handler starts at this moment has
+ * all our descriptors until its execve, and an event of a child that is freed would still come.
+ */
+static void unwatch(const struct od_exec_common *common, struct od_exec_watch *watch)
 {
-    if (watch->fd >= 0 && watch->kind != OD_EXEC_CANCEL) { /* that one belongs to the record */
+    if (watch->fd < 0) {
+        return;
+    }
+    epoll_ctl(common->epoll, EPOLL_CTL_DEL, watch->fd, NULL);
+    if (watch->kind != OD_EXEC_CANCEL) { /* that one belongs to the record */
         close(watch->fd);
     }
     watch->fd = -1;
-}
-
-/* A descriptor that is closed leaves epoll by itself; the record's one is taken out. */
-static void unwatch(const struct od_exec_common *common, struct od_exec_watch *watch)
-{
-    if (watch->fd >= 0 && watch->kind == OD_EXEC_CANCEL) {
-        epoll_ctl(common->epoll, EPOLL_CTL_DEL, watch->fd, NULL);
-    }
-    close_watch(watch);
 }
 
 static bool add_watch(const struct od_exec_common *common, struct od_exec_watch *watch, uint32_t events)
@@ -225,15 +224,17 @@ int od_exec_child_start(struct od_exec_common *common, struct orderly_record *re
     child->watch[OD_EXEC_ERR].fd = pipes.ours[1];
     child->watch[OD_EXEC_RESULT].fd = pipes.ours[2];
     if (!feed(child)) {
-        close_watch(&child->watch[OD_EXEC_IN]);
+        unwatch(common, &child->watch[OD_EXEC_IN]);
     } else if (!add_watch(common, &child->watch[OD_EXEC_IN], EPOLLOUT)) {
-        close_watch(&child->watch[OD_EXEC_IN]);
+        unwatch(common, &child->watch[OD_EXEC_IN]);
     }
     if (!add_watch(common, &child->watch[OD_EXEC_PID], EPOLLIN)) {
         /* Without it nobody would notice the end: undo the start. */
         kill(-child->pid, SIGKILL);
         waitid(P_PIDFD, (id_t)child->watch[OD_EXEC_PID].fd, &(siginfo_t){0}, WEXITED);
-        child->record = NULL;
+        for (int i = 0; i < OD_EXEC_WATCHES; i++) {
+            unwatch(common, &child->watch[i]);
+        }
         od_exec_child_free(child);
         return ENOMEM;
     }
@@ -444,9 +445,6 @@ void od_exec_child_free(struct od_exec_child *child)
 {
     if (child == NULL) {
         return;
-    }
-    for (int i = 0; i < OD_EXEC_WATCHES; i++) {
-        close_watch(&child->watch[i]);
     }
     free(child->tail);
     od_bytes_fini(&child->answer);

@@ -489,7 +489,7 @@ static void stream_free(struct od_handler *handler)
     }
     od_stream_deliveries_free_dead(&stream->deliveries);
     for (size_t i = 0; i < stream->process_count; i++) {
-        od_stream_process_fini(&stream->processes[i]);
+        od_stream_process_fini(&stream->common, &stream->processes[i]);
     }
     free(stream->processes);
     od_queue_fini(&stream->queue);

@@ -15,9 +15,11 @@
 
 enum { READ_SIZE = 65536, ERROR_LINE = 2048, READS_AT_END = 256 };
 
-static void close_watch(struct od_stream_watch *watch)
+/* Out of epoll before it is closed: see unwatch() of exec_child.c. */
+static void close_watch(const struct od_stream_common *common, struct od_stream_watch *watch)
 {
     if (watch->fd >= 0) {
+        epoll_ctl(common->epoll, EPOLL_CTL_DEL, watch->fd, NULL);
         close(watch->fd);
     }
     watch->fd = -1;
@@ -39,10 +41,10 @@ void od_stream_process_init(struct od_stream_process *process, size_t number)
     }
 }
 
-void od_stream_process_fini(struct od_stream_process *process)
+void od_stream_process_fini(struct od_stream_common *common, struct od_stream_process *process)
 {
     for (int i = 0; i < 4; i++) {
-        close_watch(&process->watch[i]);
+        close_watch(common, &process->watch[i]);
     }
     od_bytes_fini(&process->outbox);
     od_bytes_fini(&process->inbox);
@@ -118,7 +120,7 @@ int od_stream_process_start(struct od_stream_common *common, struct od_stream_pr
     }
     if (error != 0) {
         for (int i = 0; i < 4; i++) {
-            close_watch(&process->watch[i]);
+            close_watch(common, &process->watch[i]);
         }
         return error;
     }
@@ -148,7 +150,7 @@ void od_stream_process_flush(struct od_stream_common *common, struct od_stream_p
             break;
         }
         if (size < 0) { /* it closed its stdin: its end will be noticed elsewhere */
-            close_watch(watch);
+            close_watch(common, watch);
             od_bytes_clear(outbox);
             return;
         }
@@ -164,7 +166,7 @@ void od_stream_process_flush(struct od_stream_common *common, struct od_stream_p
 void od_stream_process_writable(struct od_stream_common *common, struct od_stream_process *process)
 {
     if (process->outbox.size == 0) { /* only an error can be the reason: nobody reads any more */
-        close_watch(&process->watch[OD_STREAM_IN]);
+        close_watch(common, &process->watch[OD_STREAM_IN]);
         return;
     }
     od_stream_process_flush(common, process);
@@ -190,7 +192,7 @@ static void log_lines(struct od_stream_process *process, bool all)
 }
 
 /* One read; false at the end, or when there is nothing now. */
-static bool read_into(struct od_stream_watch *watch, struct od_bytes *into)
+static bool read_into(const struct od_stream_common *common, struct od_stream_watch *watch, struct od_bytes *into)
 {
     char buffer[READ_SIZE];
     ssize_t size;
@@ -203,7 +205,7 @@ static bool read_into(struct od_stream_watch *watch, struct od_bytes *into)
     } while (size < 0 && errno == EINTR);
     if (size <= 0) {
         if (size == 0 || errno != EAGAIN) {
-            close_watch(watch);
+            close_watch(common, watch);
         }
         return false;
     }
@@ -213,14 +215,13 @@ static bool read_into(struct od_stream_watch *watch, struct od_bytes *into)
 
 void od_stream_process_errors(struct od_stream_common *common, struct od_stream_process *process)
 {
-    (void)common;
-    read_into(&process->watch[OD_STREAM_ERR], &process->errors);
+    read_into(common, &process->watch[OD_STREAM_ERR], &process->errors);
     log_lines(process, process->watch[OD_STREAM_ERR].fd < 0);
 }
 
 bool od_stream_process_read(struct od_stream_common *common, struct od_stream_process *process, int64_t now_ms)
 {
-    bool more = read_into(&process->watch[OD_STREAM_OUT], &process->inbox);
+    bool more = read_into(common, &process->watch[OD_STREAM_OUT], &process->inbox);
 
     if (more) {
         process->heard_ms = now_ms;
@@ -329,7 +330,8 @@ int64_t od_stream_process_act(struct od_stream_common *common, struct od_stream_
         od_stream_process_flush(common, process);
     }
     if (process->sent_terminate && process->in_flight == 0 && process->outbox.size == 0) {
-        close_watch(&process->watch[OD_STREAM_IN]); /* who does not know `terminate` knows the end of its stdin */
+        close_watch(common,
+                    &process->watch[OD_STREAM_IN]); /* who does not know `terminate` knows the end of its stdin */
     }
     if (now_ms >= process->term_ms && !process->sent_term) {
         process->sent_term = true;
@@ -359,11 +361,11 @@ int od_stream_process_reap(struct od_stream_common *common, struct od_stream_pro
     }
     for (int i = 0; i < READS_AT_END && od_stream_process_read(common, process, od_clock_ms()); i++) {
     }
-    for (int i = 0; i < READS_AT_END && read_into(&process->watch[OD_STREAM_ERR], &process->errors); i++) {
+    for (int i = 0; i < READS_AT_END && read_into(common, &process->watch[OD_STREAM_ERR], &process->errors); i++) {
     }
     log_lines(process, true);
     for (int i = 0; i < 4; i++) {
-        close_watch(&process->watch[i]);
+        close_watch(common, &process->watch[i]);
     }
     end = info.si_code == CLD_EXITED ? info.si_status : -info.si_status;
     *ret_ours = (end == -SIGTERM && process->sent_term) || (end == -SIGKILL && process->sent_kill);

@@ -88,6 +88,6 @@ void od_stream_process_fault(struct od_stream_common *, struct od_stream_process
 int64_t od_stream_process_act(struct od_stream_common *, struct od_stream_process *, int64_t now_ms);
 /* It has ended: reaps it. Returns its exit code, or minus the signal; `ret_ours`: it died of our signal. The inbox may hold lines still. */
 int od_stream_process_reap(struct od_stream_common *, struct od_stream_process *, bool *ret_ours);
-void od_stream_process_fini(struct od_stream_process *);
+void od_stream_process_fini(struct od_stream_common *, struct od_stream_process *);
 
 #endif

@@ -331,6 +331,30 @@ static void outcomes_after_the_partition_has_gone_are_counted(void **state)
     fake_record_free(record);
 }
 
+/* Both start children all the time: each child has, until its execve, the other handler's descriptors too. */
+static void two_handlers_do_not_hear_of_each_others_children(void **state)
+{
+    enum { COUNT = 400 };
+    struct orderly_record *records[COUNT];
+    struct fixture fixtures[2];
+
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        exec_prepare(&fixtures[i], "echo x >&2; echo y >&2");
+        exec_start(&fixtures[i]);
+    }
+    for (int i = 0; i < COUNT; i++) {
+        records[i] = fake_record_new("k", "v");
+        exec_give(&fixtures[i % 2], records[i]);
+    }
+    for (int i = 0; i < COUNT; i++) {
+        assert_int_equal(fake_record_wait(records[i], PATIENCE_S)->outcome, ORDERLY_ACK);
+        fake_record_free(records[i]);
+    }
+    exec_end(&fixtures[0]);
+    exec_end(&fixtures[1]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -348,6 +372,7 @@ int main(void)
         cmocka_unit_test(a_command_that_is_gone_later_is_a_handler_fault),
         cmocka_unit_test(a_command_that_does_not_exist_is_refused_at_the_start),
         cmocka_unit_test(no_more_run_at_once_than_allowed_and_all_end),
+        cmocka_unit_test(two_handlers_do_not_hear_of_each_others_children),
         cmocka_unit_test(freeing_it_kills_what_runs_and_releases_all),
         cmocka_unit_test(outcomes_after_the_partition_has_gone_are_counted),
     };
