@@ -66,7 +66,7 @@ int main(int argc, char **argv)
     struct orderly_handler handler = ORDERLY_HANDLER_INIT;
     struct orderly_error error = ORDERLY_ERROR_INIT;
     struct orderly_config *config = NULL;
-    enum orderly_err result = argc != 7 ? ORDERLY_INVALID : orderly_config_new(&config);
+    enum orderly_err result = argc < 7 ? ORDERLY_INVALID : orderly_config_new(&config);
     const char *const settings[][2] = {{"order", argc > 2 ? argv[2] : ""},
                                        {"kafka.bootstrap.servers", argc > 3 ? argv[3] : ""},
                                        {"kafka.group.id", argc > 4 ? argv[4] : ""},
@@ -74,6 +74,9 @@ int main(int argc, char **argv)
                                        {"start", "earliest"},
                                        {"concurrency", "20000"}};
 
+    for (int i = 7; i + 1 < argc && result == ORDERLY_OK; i += 2) {
+        result = orderly_config_set(config, argv[i], argv[i + 1], &error);
+    }
     for (size_t i = 0; i < sizeof settings / sizeof settings[0] && result == ORDERLY_OK; i++) {
         result = orderly_config_set(config, settings[i][0], settings[i][1], &error);
     }

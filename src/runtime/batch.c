@@ -61,7 +61,7 @@ static bool hand_out(struct orderly_record *record, int64_t now_us)
         return false;
     }
     record->wait_us = now_us - record->queued_us;
-    atomic_fetch_add(&record->lease->out, 1);
+    record->counted = true;
     return true;
 }
 
@@ -105,6 +105,7 @@ struct orderly_batch *od_batch_make(struct orderly_record *first, size_t count)
         end += slice.count;
         sort_slice(batch->records + slice.first, slice.count);
         if (slice.count > 0) {
+            atomic_fetch_add(&batch->records[slice.first]->lease->out, slice.count);
             batch->slices[batch->slice_count++] = slice;
         }
     }

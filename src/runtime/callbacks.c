@@ -192,6 +192,7 @@ static void *callback_main(void *opaque)
 {
     struct orderly *orderly = opaque;
     struct od_callback_queue *queue = &orderly->callback_queue;
+    pthread_setname_np(pthread_self(), "orderly-call");
     od_member_set_inside(true);
     pthread_mutex_lock(&queue->mutex);
     for (;;) {

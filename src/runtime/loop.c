@@ -320,6 +320,7 @@ void od_loop_settled(struct od_loop *loop, struct orderly_record *first)
             loop->settled_room = room;
         }
         first = record->next;
+        __builtin_prefetch(first);
         loop->settled[count++] = take_settled(loop, record);
     }
     if (count > 0) {
@@ -440,6 +441,7 @@ static void check_close(struct od_loop *loop)
     if (loop->close_told && !loop->ended &&
         loop->now_ms > od_clock_after(loop->close_until_ms, orderly->settings.commit_timeout + LEAVE_GRACE_MS)) {
         od_log(orderly, ORDERLY_LOG_ERROR, "close", "leaving the group took too long: it is left without an answer");
+        od_loop_step(loop, &(struct od_event){.type = OD_EVENT_LEFT}); /* the core gives back what it holds */
         loop->ended = true;
         loop->result = ORDERLY_TIMEOUT;
     }
@@ -518,6 +520,7 @@ static void *loop_main(void *opaque)
     struct orderly *orderly = opaque;
     struct od_loop *loop = &orderly->loop;
     struct orderly_error error = ORDERLY_ERROR_INIT;
+    pthread_setname_np(pthread_self(), "orderly-loop");
     od_loop_clock(loop);
     loop->boot_ms = od_clock_boot_ms();
     enum orderly_err started = od_engine_start(loop->engine, &error);

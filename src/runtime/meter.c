@@ -21,8 +21,10 @@ void od_meter_add(struct od_meter *meter, int64_t us)
     if (us < 0) {
         return;
     }
-    size_t low = 0, high = OD_METER_BUCKETS;
-    while (low < high) {
+    size_t low = meter->last, high = OD_METER_BUCKETS;
+    bool same = (low == 0 || us > od_meter_bounds_us[low - 1]) &&
+                (low == OD_METER_BUCKETS || us <= od_meter_bounds_us[low]);
+    for (low = same ? low : 0; !same && low < high;) {
         size_t middle = (low + high) / 2;
         if (us <= od_meter_bounds_us[middle]) {
             high = middle;
@@ -30,6 +32,7 @@ void od_meter_add(struct od_meter *meter, int64_t us)
             low = middle + 1;
         }
     }
+    meter->last = low;
     meter->counts[low]++;
     meter->count++;
     meter->sum_us += (double)us;

@@ -17,6 +17,7 @@ struct od_meter {
     uint64_t counts[OD_METER_BUCKETS + 1]; /* each for itself, not summed up */
     uint64_t count;
     double sum_us;
+    size_t last; /* the bucket of the one before: mostly the next one's too */
 };
 
 /* What happened to the records of one source topic; [1] is its retry topic. */

@@ -47,13 +47,30 @@ static void append_job(struct od_chain *jobs, struct orderly_record *job)
     jobs->count++;
 }
 
+/* How late a retry is handed out, of those whose due time came with them. */
+static void measure_lateness(struct od_loop *loop, const struct od_lease *lease, const struct orderly_record *record)
+{
+    if (lease->kind != OD_TOPIC_RETRY && !loop->orderly->settings.honour_retry_after) {
+        return;
+    }
+    const struct od_message *message = od_record_message(record);
+    int64_t due_ms = od_message_due_ms(message);
+    if (due_ms > 0 && record->attempt == od_message_attempts(message) + 1) {
+        od_meter_add(&loop->meters.lateness, (loop->wall_ms - due_ms) * 1000);
+    }
+}
+
 static void perform_run(struct od_loop *loop, const struct od_step *step, const struct od_effect *effect)
 {
     struct orderly_record *job = NULL, *last = NULL;
+    uint64_t count = 0;
     int64_t now_us = od_clock_us();
     loop->wanting = false;
     for (size_t i = 0; i < effect->run.count; i++) {
         const struct od_run *run = &step->effects.runs[effect->run.first + i];
+        if (i + 2 < effect->run.count) {
+            __builtin_prefetch(od_message_room((struct od_message *)(uintptr_t)run[2].tag), 1);
+        }
         struct od_lease *lease = od_loop_lease(loop, run->id);
         struct orderly_record *record = lease != NULL ? od_record_begin(run, lease) : NULL;
         if (record == NULL) {
@@ -61,14 +78,13 @@ static void perform_run(struct od_loop *loop, const struct od_step *step, const 
             continue;
         }
         record->queued_us = now_us;
-        int64_t due_ms = od_message_due_ms(od_record_message(record));
-        if (due_ms > 0 && record->attempt == od_message_attempts(od_record_message(record)) + 1) {
-            od_meter_add(&loop->meters.lateness, (loop->wall_ms - due_ms) * 1000);
-        }
+        measure_lateness(loop, lease, record);
         if (loop->config.poll_face) {
             append(&loop->ready, record);
             continue;
         }
+        record->counted = true;
+        count++;
         if (last != NULL) {
             last->job_next = record;
         } else {
@@ -77,6 +93,7 @@ static void perform_run(struct od_loop *loop, const struct od_step *step, const 
         last = record;
     }
     if (job != NULL) {
+        atomic_fetch_add(&job->lease->out, count); /* a job is of one partition */
         append_job(&loop->jobs, job);
     }
 }

@@ -115,7 +115,6 @@ static bool take(struct od_worker *worker, struct orderly_record *record)
         return false;
     }
     record->wait_us = worker->now_us - record->queued_us;
-    atomic_fetch_add(&record->lease->out, 1);
     struct od_deadlines *deadlines = &worker->orderly->deadlines;
     if (deadlines->timeout_ms > 0 &&
         !od_deadlines_set(deadlines, record, worker->now_us / 1000 + deadlines->timeout_ms)) {
@@ -247,6 +246,7 @@ static void *worker_main(void *opaque)
     struct od_worker *worker = opaque;
     struct orderly *orderly = worker->orderly;
     struct od_pool *pool = &orderly->pool;
+    pthread_setname_np(pthread_self(), "orderly-work");
     od_member_set_inside(true);
     pthread_mutex_lock(&pool->mutex);
     for (struct orderly_record *job; (job = next_job(pool)) != NULL;) {

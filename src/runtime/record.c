@@ -41,6 +41,7 @@ static void destroy(struct orderly_record *record)
 {
     struct od_lease *lease = record->lease;
     struct orderly_record *base = record->base;
+    bool holds_lease = record->holds_lease;
     if (atomic_load_explicit(&record->state, memory_order_relaxed) == OD_RECORD_STALE) {
         od_lease_came_back(lease, 1); /* nobody ever settled it */
     }
@@ -56,12 +57,16 @@ static void destroy(struct orderly_record *record)
     } else {
         od_message_free(od_message_of_room(record));
     }
-    od_lease_unref(lease); /* last: with it may go the engine */
+    if (holds_lease) {
+        od_lease_unref(lease); /* last: with it may go the member */
+    }
 }
 
 void od_record_drop(struct orderly_record *record)
 {
-    if (atomic_fetch_sub_explicit(&record->refs, 1, memory_order_acq_rel) == 0) {
+    /* The only reference needs no atomic subtraction: nobody can make another one. */
+    if (atomic_load_explicit(&record->refs, memory_order_acquire) == 0 ||
+        atomic_fetch_sub_explicit(&record->refs, 1, memory_order_acq_rel) == 0) {
         destroy(record);
     }
 }
@@ -102,6 +107,9 @@ static struct orderly_record *make_twin(struct orderly_record *base)
     struct orderly_record *twin = calloc(1, sizeof *twin);
     if (twin != NULL) {
         twin->base = base;
+        twin->lease = base->lease;
+        twin->holds_lease = true;
+        od_lease_ref(twin->lease);
         orderly_record_ref(base);
         base->run = twin;
     }
@@ -122,10 +130,8 @@ struct orderly_record *od_record_begin(const struct od_run *run, struct od_lease
         atomic_store_explicit(&base->cancel, ORDERLY_REASON_NONE, memory_order_relaxed);
         base->not_run = base->timed_out = false;
     }
-    if (record->lease == NULL) {
-        record->lease = lease;
-        od_lease_ref(lease);
-    }
+    record->lease = lease;
+    record->counted = false;
     record->id = run->record;
     record->lane = run->lane;
     record->attempt = run->attempt;
@@ -151,6 +157,9 @@ bool od_record_withdraw(struct orderly_record *record)
         return false;
     }
     record->not_run = true;
+    if (record->counted) {
+        od_lease_came_back(record->lease, 1);
+    }
     return true;
 }
 
@@ -171,24 +180,34 @@ void od_record_cancel(struct orderly_record *record, enum orderly_reason reason,
     od_member_ring(record->lease->orderly);
 }
 
+/* What the core forgets while it is not settled; true: it was, or counts as, out. */
+static bool leave_behind(struct orderly_record *record, bool acked)
+{
+    unsigned state = atomic_load(&record->state);
+    while (state == OD_RECORD_QUEUED || state == OD_RECORD_OUT || state == OD_RECORD_SOUGHT) {
+        unsigned next = state == OD_RECORD_QUEUED ? OD_RECORD_SETTLED + ORDERLY_RELEASE
+                        : acked                   ? OD_RECORD_SETTLED + ORDERLY_ACK
+                                                  : OD_RECORD_STALE;
+        if (atomic_compare_exchange_weak(&record->state, &state, next)) {
+            return record->counted && next != OD_RECORD_STALE;
+        }
+    }
+    return false;
+}
+
 void od_record_forget(struct orderly_record *base, bool acked)
 {
     struct orderly_record *record = base->run != NULL ? base->run : base;
-    unsigned next = acked ? OD_RECORD_SETTLED + ORDERLY_ACK : OD_RECORD_STALE;
-    unsigned state = OD_RECORD_QUEUED;
-    if (!atomic_compare_exchange_strong(&record->state, &state, OD_RECORD_SETTLED + ORDERLY_RELEASE)) {
-        while (state == OD_RECORD_OUT || state == OD_RECORD_SOUGHT) {
-            if (atomic_compare_exchange_weak(&record->state, &state, next)) {
-                if (acked) {
-                    od_lease_came_back(record->lease, 1);
-                }
-                break;
-            }
-        }
+    if (leave_behind(record, acked)) {
+        od_lease_came_back(record->lease, 1);
     }
     if (base->run != NULL) {
         base->run = NULL;
         od_record_drop(record);
+    }
+    if (!base->holds_lease && base->lease != NULL && atomic_load(&base->refs) > 0) {
+        base->holds_lease = true; /* it outlives the core's interest, and perhaps the assignment */
+        od_lease_ref(base->lease);
     }
     od_record_drop(base);
 }

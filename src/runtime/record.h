@@ -38,7 +38,7 @@ enum od_record_state {
 struct orderly_record {
     struct orderly_record *base; /* a twin's: the record whose message it shares, held; else NULL */
     struct orderly_record *run;  /* loop, of a base: the body of its run, itself or a twin; NULL: itself */
-    struct od_lease *lease;      /* held from the first run on; NULL: a record without a group */
+    struct od_lease *lease;      /* from the first run on; NULL: a record without a group */
     struct orderly_record *next; /* in the inbox, or in a list of the loop's */
     struct orderly_record *job_next, *job_queue; /* the next of its job; the next job */
     uint64_t id;
@@ -51,6 +51,8 @@ struct orderly_record {
     atomic_llong deadline_ms;     /* of the handler, monotonic; 0: none */
     atomic_bool has_text;         /* the two texts below are worth a lock */
     bool not_run;
+    bool holds_lease;               /* has a reference of it; while the core has the record the loop's is enough */
+    bool counted;                   /* in lease->out */
     bool dead;             /* loop, of a base: counted as a dead letter */
     bool timed_out, stuck; /* guarded by the mutex of the deadlines */
     int64_t queued_us, run_us, wait_us;
