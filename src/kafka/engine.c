@@ -97,7 +97,7 @@ int64_t od_engine_deadline(const struct od_engine *engine, int64_t now_ms)
     if (engine->busy) {
         return now_ms;
     }
-    int64_t deadline = now_ms + SERVE_AT_LEAST_MS;
+    int64_t deadline = engine->now_ms + SERVE_AT_LEAST_MS; /* since it was served: not a time that recedes */
     deadline = od_sooner(deadline, od_group_deadline(engine));
     deadline = od_sooner(deadline, od_offsets_deadline(engine));
     deadline = od_sooner(deadline, od_copier_deadline(engine));
@@ -106,7 +106,7 @@ int64_t od_engine_deadline(const struct od_engine *engine, int64_t now_ms)
     deadline = od_sooner(deadline, od_recover_deadline(engine));
     deadline = od_sooner(deadline, od_subscription_deadline(engine));
     if (engine->leaving.wanted) {
-        deadline = od_sooner(deadline, now_ms + 10); /* nothing announces that librdkafka has closed */
+        deadline = od_sooner(deadline, engine->now_ms + 10); /* nothing announces that librdkafka has closed */
     }
     return deadline;
 }

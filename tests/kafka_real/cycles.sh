@@ -24,7 +24,8 @@ lives() {
     last=$started
     wait_for "the end of all" 60 finished "$count"
     stop_member "$last" last
-    check --produced produced --journal journal --order key --retries-in-order 1 --expect "$count"
+    # a batch has several records of a key: a retry comes after those that were handed out with it
+    check --produced produced --journal journal --order key --expect "$count"
     cd .. || exit
 }
 

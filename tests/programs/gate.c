@@ -133,8 +133,10 @@ static void taking_nothing(void)
         (void)!test_actor_wait(holder, TEST_REVOKED, gone + 1, 50);
         stable = is_stable(&c, &member);
     }
-    TEST_HOLDS(stable, "a round that takes nothing from the holder is answered while it holds (state %s after %lld ms)",
-               member.state, (long long)((test_now_us() - start) / 1000));
+    TEST_HOLDS(
+        stable,
+        "a round that takes nothing from the holder is answered while it holds (state %s, generation %d, after %lld ms)",
+        member.state, (int)member.generation, (long long)((test_now_us() - start) / 1000));
     TEST_HOLDS(test_now_us() - start < 3500000, "at once, not at the gate's deadline");
     TEST_HOLDS(gate_of(holder).held, "the gate is still held");
     TEST_HOLDS(test_actor_count(holder, TEST_WAITING) == told, "nobody is told of a rebalance that takes nothing");
