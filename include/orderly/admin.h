@@ -31,11 +31,20 @@ struct orderly_topic {
     int64_t max_message_bytes;             /* -1: not known */
     char cleanup_policy[32];
     bool exists;
+    bool rights_known, may_read, may_write; /* what the broker says that this user may do */
 };
 struct orderly_topics {
     size_t count;
     struct orderly_topic *list;
 };
+struct orderly_cluster {
+    char id[64];
+    int32_t brokers, controller; /* controller: its node id; -1: not known */
+};
+/* The cluster as a broker of it sees it. */
+ORDERLY_CHECKED enum orderly_err orderly_admin_cluster(struct orderly_admin *, struct orderly_cluster *ret,
+                                                       struct orderly_error *);
+
 /* All topics of the cluster (names, ids, partitions); without configurations. */
 ORDERLY_CHECKED enum orderly_err orderly_admin_list(struct orderly_admin *, struct orderly_topics **ret,
                                                     struct orderly_error *);
@@ -94,6 +103,7 @@ struct orderly_group_member {
 };
 struct orderly_group {
     char name[256], state[32], type[32], protocol[64], coordinator[300];
+    bool rights_known, may_read; /* READ: join it and commit */
     size_t count;
     struct orderly_group_member *members;
 };

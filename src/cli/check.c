@@ -3,6 +3,7 @@
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "cli/check_outcomes.h"
 #include "cli/cli.h"
@@ -150,7 +151,41 @@ static size_t check_needs(struct orderly_admin *admin, struct orderly_error *err
     return problems;
 }
 
-static size_t check_group(struct orderly_admin *admin)
+/* The protocol that the settings ask for: "consumer", or "classic" with its strategies. */
+static void wanted_protocol(const struct orderly_config *config, char protocol[64], char strategies[256])
+{
+    if (orderly_config_get(config, "kafka.group.protocol", protocol, 64) || !*protocol) {
+        snprintf(protocol, 64, "classic");
+    }
+    if (orderly_config_get(config, "kafka.partition.assignment.strategy", strategies, 256) || !*strategies) {
+        snprintf(strategies, 256, "cooperative-sticky");
+    }
+}
+
+/* Members that others left running: with another protocol, ours would be refused or disturb them. */
+static size_t check_protocol(const struct orderly_config *config, const struct orderly_group *group)
+{
+    char protocol[64] = "", strategies[256] = "";
+    wanted_protocol(config, protocol, strategies);
+    if (!group->count) {
+        return 0;
+    }
+    if (strcasecmp(group->type, protocol) != 0) {
+        printf("mend: the members of group %s speak the %s group protocol, these settings the %s one: set "
+               "kafka.group.protocol to the same\n",
+               group->name, group->type, protocol);
+        return 1;
+    }
+    if (!strcmp(protocol, "classic") && *group->protocol && !strstr(strategies, group->protocol)) {
+        printf("mend: the members of group %s use the assignor %s, these settings %s: set "
+               "kafka.partition.assignment.strategy=%s, or stop them first\n",
+               group->name, group->protocol, strategies, group->protocol);
+        return 1;
+    }
+    return 0;
+}
+
+static size_t check_group(struct orderly_admin *admin, const struct orderly_config *config)
 {
     struct orderly_error error = ORDERLY_ERROR_INIT;
     struct orderly_group *group = NULL;
@@ -163,11 +198,30 @@ static size_t check_group(struct orderly_admin *admin)
         printf("mend: %s\n", error.text);
         return 1;
     }
-    printf("ok: group %s is %s%s%s%s%s, %zu members\n", group->name, group->state,
-           *group->protocol ? ", protocol " : "", group->protocol, *group->coordinator ? ", coordinator " : "",
-           group->coordinator, group->count);
+    size_t problems = check_protocol(config, group);
+    if (group->rights_known && !group->may_read) {
+        printf("mend: this user may not join group %s: give it the ACL for Read on that group\n", group->name);
+        problems++;
+    }
+    if (!problems && !strcmp(group->state, "none")) {
+        printf("ok: group %s is new\n", group->name);
+    } else if (!problems) {
+        printf("ok: group %s is %s%s%s%s%s, %zu members\n", group->name, group->state,
+               *group->protocol ? ", protocol " : "", group->protocol, *group->coordinator ? ", coordinator " : "",
+               group->coordinator, group->count);
+    }
     orderly_group_free(group);
-    return 0;
+    return problems;
+}
+
+static enum orderly_err check_cluster(struct orderly_admin *admin, struct orderly_error *error)
+{
+    struct orderly_cluster cluster;
+    enum orderly_err err = orderly_admin_cluster(admin, &cluster, error);
+    if (!err) {
+        printf("ok: cluster %s, %d broker%s\n", cluster.id, (int)cluster.brokers, cluster.brokers == 1 ? "" : "s");
+    }
+    return err;
 }
 
 /* Offsets: the right to read them, and texts in the commits that are not ours. */
@@ -211,12 +265,15 @@ static int check_connect(const struct od_args *args)
     if (code) {
         return code;
     }
-    enum orderly_err err = ORDERLY_OK;
-    size_t problems = check_needs(admin, &error, &err);
+    size_t problems = 0;
+    enum orderly_err err = check_cluster(admin, &error);
+    if (!err) {
+        problems = check_needs(admin, &error, &err);
+    }
     if (err) {
         code = od_talk_error(args, err, &error);
     } else {
-        problems += check_group(admin);
+        problems += check_group(admin, config);
         problems += check_offsets(admin);
         code = problems ? OD_EXIT_CONFIG : OD_EXIT_OK;
     }

@@ -34,6 +34,16 @@ static void take_coordinator(struct orderly_group *group, const rd_kafka_Node_t 
     }
 }
 
+static void take_rights(struct orderly_group *group, const rd_kafka_ConsumerGroupDescription_t *from)
+{
+    size_t count = 0;
+    const rd_kafka_AclOperation_t *list = rd_kafka_ConsumerGroupDescription_authorized_operations(from, &count);
+    group->rights_known = list && count;
+    for (size_t i = 0; i < count; i++) {
+        group->may_read |= list[i] == RD_KAFKA_ACL_OPERATION_READ || list[i] == RD_KAFKA_ACL_OPERATION_ALL;
+    }
+}
+
 static enum orderly_err take_group(struct orderly_admin *admin, rd_kafka_event_t *event, struct orderly_group *group,
                                    struct orderly_error *error)
 {
@@ -59,6 +69,7 @@ static enum orderly_err take_group(struct orderly_admin *admin, rd_kafka_event_t
     od_admin_put(group->protocol, sizeof group->protocol,
                  rd_kafka_ConsumerGroupDescription_partition_assignor(found[0]));
     take_coordinator(group, rd_kafka_ConsumerGroupDescription_coordinator(found[0]));
+    take_rights(group, found[0]);
     size_t members = rd_kafka_ConsumerGroupDescription_member_count(found[0]);
     group->members = calloc(members ? members : 1, sizeof *group->members);
     if (!group->members) {
@@ -83,6 +94,10 @@ static enum orderly_err describe(struct orderly_admin *admin, struct orderly_gro
     const char *name = group->name;
     rd_kafka_AdminOptions_t *options = od_admin_options(admin, RD_KAFKA_ADMIN_OP_DESCRIBECONSUMERGROUPS);
     rd_kafka_event_t *event = NULL;
+    rd_kafka_error_t *refused = rd_kafka_AdminOptions_set_include_authorized_operations(options, 1);
+    if (refused) {
+        rd_kafka_error_destroy(refused);
+    }
     rd_kafka_DescribeConsumerGroups(admin->rk, &name, 1, options, admin->queue);
     enum orderly_err err = od_admin_wait(admin, "the group cannot be described", &event, error);
     if (!err) {

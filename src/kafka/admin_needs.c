@@ -178,11 +178,29 @@ static void judge_retry(const struct orderly_admin *admin, struct orderly_need *
     }
 }
 
+/* Sources are read, dead letters written, retries both. */
+static void judge_rights(struct orderly_need *need)
+{
+    const struct orderly_topic *found = &need->found;
+    bool reads = need->kind != ORDERLY_NEED_DEAD_LETTER && !found->may_read;
+    bool writes = need->kind != ORDERLY_NEED_SOURCE && !found->may_write;
+    if (found->rights_known && (reads || writes)) {
+        od_admin_say(need->problem, sizeof need->problem,
+                     "this user may not %s%s%s topic %s: give it the ACL for %s%s%s on that topic", reads ? "read" : "",
+                     reads && writes ? " and " : "", writes ? "write" : "", need->name, reads ? "Read" : "",
+                     reads && writes ? " and " : "", writes ? "Write" : "");
+    }
+}
+
 static void judge(const struct orderly_admin *admin, struct orderly_need *need, int64_t wanted)
 {
     const struct orderly_topic *found = &need->found;
     if (!found->exists) {
         judge_missing(admin, need);
+        return;
+    }
+    judge_rights(need);
+    if (*need->problem) {
         return;
     }
     if (need->kind == ORDERLY_NEED_SOURCE) {
@@ -227,6 +245,19 @@ static enum orderly_err add_need(struct orderly_admin *admin, struct orderly_nee
     od_admin_put(need->source, sizeof need->source, source);
     od_admin_put(need->name, sizeof need->name, name);
     enum orderly_err err = orderly_admin_topic(admin, name, &need->found, error);
+    if (err == ORDERLY_AUTH) {
+        /* It is there, or it is not: nobody may tell. */
+        od_error_clear(error);
+        need->found = (struct orderly_topic){
+            .retention_ms = INT64_MIN, .retention_bytes = INT64_MIN, .max_message_bytes = -1, .exists = true};
+        od_admin_say(need->problem, sizeof need->problem,
+                     "this user may not see topic %s: give it the ACL for %s on that topic", name,
+                     kind == ORDERLY_NEED_SOURCE  ? "Read"
+                     : kind == ORDERLY_NEED_RETRY ? "Read and Write"
+                                                  : "Write");
+        needs->count++;
+        return ORDERLY_OK;
+    }
     if (err) {
         return err;
     }

@@ -24,6 +24,25 @@ void orderly_topics_free(struct orderly_topics *topics)
     }
 }
 
+static bool allows(const rd_kafka_AclOperation_t *list, size_t count, rd_kafka_AclOperation_t wanted)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (list[i] == wanted || list[i] == RD_KAFKA_ACL_OPERATION_ALL) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void take_rights(struct orderly_topic *topic, const rd_kafka_TopicDescription_t *from)
+{
+    size_t count = 0;
+    const rd_kafka_AclOperation_t *list = rd_kafka_TopicDescription_authorized_operations(from, &count);
+    topic->rights_known = list && count;
+    topic->may_read = allows(list, count, RD_KAFKA_ACL_OPERATION_READ);
+    topic->may_write = allows(list, count, RD_KAFKA_ACL_OPERATION_WRITE);
+}
+
 static void take_ids(struct orderly_topic *list, size_t count, rd_kafka_event_t *event)
 {
     size_t found = 0;
@@ -36,11 +55,12 @@ static void take_ids(struct orderly_topic *list, size_t count, rd_kafka_event_t 
             !strcmp(rd_kafka_TopicDescription_name(topics[i]), list[i].name) &&
             (rd_kafka_Uuid_least_significant_bits(id) || rd_kafka_Uuid_most_significant_bits(id))) {
             od_admin_put(list[i].id, sizeof list[i].id, rd_kafka_Uuid_base64str(id));
+            take_rights(&list[i], topics[i]);
         }
     }
 }
 
-/* Ids are told by DescribeTopics alone; a broker that does not know it leaves them empty. */
+/* Ids and rights are told by DescribeTopics alone; a broker that does not know it leaves them empty. */
 static void fill_ids(struct orderly_admin *admin, struct orderly_topic *list, size_t count)
 {
     char text[128];
@@ -57,6 +77,10 @@ static void fill_ids(struct orderly_admin *admin, struct orderly_topic *list, si
     if (admin->broker >= 0) {
         /* Any broker knows; the default is the controller, which the embedded broker has not. */
         rd_kafka_AdminOptions_set_broker(options, admin->broker, text, sizeof text);
+    }
+    rd_kafka_error_t *refused = rd_kafka_AdminOptions_set_include_authorized_operations(options, 1);
+    if (refused) {
+        rd_kafka_error_destroy(refused);
     }
     rd_kafka_DescribeTopics(admin->rk, wanted, options, admin->queue);
     if (!od_admin_wait(admin, "topics cannot be described", &event, NULL)) {
