@@ -265,21 +265,22 @@ static void tell(struct od_queue *queue, const struct od_verdict *verdict)
     od_verdict_tell(verdict, &queue->breaker, queue->options->name, od_clock_ms());
 }
 
-void od_queue_ended(struct od_queue *queue, const struct od_verdict *verdict, struct orderly_record *record)
-{
-    bool moved = od_verdict_settle(verdict, record);
-
-    pthread_mutex_lock(&queue->mutex);
-    queue->running--;
-    queue->late += !moved;
-    tell(queue, verdict);
-    pthread_mutex_unlock(&queue->mutex);
-}
-
 void od_queue_tell(struct od_queue *queue, const struct od_verdict *verdict)
 {
     pthread_mutex_lock(&queue->mutex);
     tell(queue, verdict);
+    pthread_mutex_unlock(&queue->mutex);
+}
+
+void od_queue_ended(struct od_queue *queue, const struct od_verdict *verdict, struct orderly_record *record)
+{
+    bool moved;
+
+    od_queue_tell(queue, verdict); /* before anyone can know of the outcome */
+    moved = od_verdict_settle(verdict, record);
+    pthread_mutex_lock(&queue->mutex);
+    queue->running--;
+    queue->late += !moved;
     pthread_mutex_unlock(&queue->mutex);
 }
 
