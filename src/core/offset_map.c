@@ -20,21 +20,15 @@ static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwx
 
 const char *od_map_refusal_text(enum od_map_refusal refusal)
 {
-    switch (refusal) {
-    case OD_MAP_ACCEPTED:
-        return "accepted";
-    case OD_MAP_EMPTY:
-        return "empty";
-    case OD_MAP_NOT_OURS:
-        return "written by another program";
-    case OD_MAP_NEWER:
-        return "written by a newer version";
-    case OD_MAP_DAMAGED:
-        return "damaged, or made for another offset";
-    case OD_MAP_OTHER_TOPIC:
-        return "made for a deleted topic of the same name";
-    }
-    return "unknown";
+    static const char *const texts[] = {
+        [OD_MAP_ACCEPTED] = "accepted",
+        [OD_MAP_EMPTY] = "empty",
+        [OD_MAP_NOT_OURS] = "written by another program",
+        [OD_MAP_NEWER] = "written by a newer version",
+        [OD_MAP_DAMAGED] = "damaged, or made for another offset",
+        [OD_MAP_OTHER_TOPIC] = "made for a deleted topic of the same name",
+    };
+    return (size_t)refusal < sizeof texts / sizeof *texts ? texts[refusal] : "unknown";
 }
 
 static int value_of(char c)

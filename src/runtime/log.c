@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "base/text.h"
+#include "core/offset_map.h"
 #include "runtime/member.h"
 
 #define LINE_MAX_BYTES 1024
@@ -92,6 +93,13 @@ static void name_place(char *place, size_t size, const struct od_effect *effect,
     }
 }
 
+/* Offsets that took a little longer than usual are nobody's concern. */
+static int left_level(const struct od_effect *effect)
+{
+    bool brief = effect->tell.state == OD_STATE_OFFSET_UNKNOWN && effect->tell.a < 5000;
+    return brief ? ORDERLY_LOG_DEBUG : ORDERLY_LOG_INFO;
+}
+
 /* ": class: text", or as much of it as there is. */
 static void name_error(char *why, size_t size, const char *error_class, const char *error_text)
 {
@@ -116,9 +124,7 @@ void od_log_tell(const struct orderly *orderly, const struct od_effect *effect, 
                od_log_state_text(effect->tell.state));
         break;
     case OD_TELL_STATE_LEFT:
-        od_log(orderly,
-               effect->tell.state == OD_STATE_OFFSET_UNKNOWN && a < 5000 ? ORDERLY_LOG_DEBUG : ORDERLY_LOG_INFO,
-               "state", "%s has left state %s", place, word);
+        od_log(orderly, left_level(effect), "state", "%s has left state %s", place, word);
         break;
     case OD_TELL_GATE_FORCED:
         od_log(orderly, ORDERLY_LOG_WARNING, "gate",
@@ -142,10 +148,9 @@ void od_log_tell(const struct orderly *orderly, const struct od_effect *effect, 
                a == 1 ? "" : "s", why);
         break;
     case OD_TELL_MAP_REFUSED:
-        od_log(
-            orderly, ORDERLY_LOG_WARNING, "offset-map",
-            "%s: the committed map is not ours or does not match this topic (reason %lld); everything above the offset runs again",
-            place, a);
+        od_log(orderly, ORDERLY_LOG_WARNING, "offset-map",
+               "%s: the committed map is %s; all above the offset runs again", place,
+               od_map_refusal_text((enum od_map_refusal)a));
         break;
     case OD_TELL_MAP_CAP_HALVED:
         od_log(orderly, ORDERLY_LOG_WARNING, "offset-map",

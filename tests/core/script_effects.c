@@ -198,6 +198,14 @@ static void put_tell(struct script *s, const struct od_effect *effect)
     script_put(s, "\n");
 }
 
+static void put_reread(struct script *s, const struct od_effect *effect)
+{
+    char word[64];
+    snprintf(word, sizeof word, "%u@%" PRId64, effect->id, effect->offset);
+    script_find(s, word)->record = effect->record;
+    script_put(s, "reread %s\n", word);
+}
+
 static void put_effect(struct script *s, const struct od_effect *effect)
 {
     switch (effect->type) {
@@ -205,13 +213,9 @@ static void put_effect(struct script *s, const struct od_effect *effect)
         script_put(s, "fetch %u records=%u bytes=%" PRId64 "\n", effect->id, effect->fetch.records,
                    effect->fetch.bytes);
         break;
-    case OD_EFFECT_REREAD: {
-        char word[64];
-        snprintf(word, sizeof word, "%u@%" PRId64, effect->id, effect->offset);
-        script_find(s, word)->record = effect->record;
-        script_put(s, "reread %s\n", word);
+    case OD_EFFECT_REREAD:
+        put_reread(s, effect);
         break;
-    }
     case OD_EFFECT_RUN:
         put_run(s, effect);
         break;
