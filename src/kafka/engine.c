@@ -151,13 +151,14 @@ static void serve_given_up(struct od_engine *engine)
 
 void od_engine_serve(struct od_engine *engine, int64_t now_ms, int64_t wall_ms)
 {
-    if (engine->state == OD_ENGINE_IDLE) {
-        return;
-    }
     engine->now_ms = now_ms;
     engine->wall_ms = wall_ms;
     engine->busy = false;
     od_wake_clear(engine->wake);
+    if (engine->state == OD_ENGINE_IDLE) {
+        od_leave_serve(engine); /* may be left before it was started */
+        return;
+    }
     serve_given_up(engine);
     od_commits_serve(engine);
     if (engine->handle) {

@@ -341,7 +341,7 @@ void od_ends_serve(struct od_engine *);
 /* ---- leave.c --------------------------------------------------------------------------------------------------- */
 
 struct od_leaving {
-    bool wanted, left_told;
+    bool wanted, left_told, nothing_to_leave;
     int64_t give_up_ms;
 };
 void od_leave_serve(struct od_engine *);

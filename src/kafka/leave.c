@@ -20,15 +20,17 @@ static void begin(struct od_engine *engine)
 {
     engine->state = OD_ENGINE_LEAVING;
     engine->leaving.give_up_ms = engine->now_ms + LEAVE_TIMEOUT_MS;
+    engine->recovery.wanted = false; /* the old handle is the one to leave with */
     if (!engine->handle) {
         return;
     }
     od_group_give_up(engine);
     rd_kafka_error_t *error = rd_kafka_consumer_close_queue(engine->handle->rk, engine->handle->main);
     if (error) {
-        od_engine_log(engine, ORDERLY_LOG_WARNING, "group", "leaving: %s", rd_kafka_error_string(error));
+        /* After a fatal error there is no membership that could be given up. */
+        od_engine_log(engine, ORDERLY_LOG_INFO, "group", "left: %s", rd_kafka_error_string(error));
         rd_kafka_error_destroy(error);
-        engine->leaving.give_up_ms = engine->now_ms;
+        engine->leaving.nothing_to_leave = true;
     }
 }
 
@@ -41,7 +43,7 @@ void od_leave_serve(struct od_engine *engine)
     if (leaving->give_up_ms == 0) {
         begin(engine);
     }
-    bool closed = !engine->handle || rd_kafka_consumer_closed(engine->handle->rk);
+    bool closed = !engine->handle || leaving->nothing_to_leave || rd_kafka_consumer_closed(engine->handle->rk);
     if (!closed && engine->now_ms < leaving->give_up_ms) {
         return;
     }

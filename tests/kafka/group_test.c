@@ -119,6 +119,41 @@ static void leaving_is_told_and_ends_the_membership(void **state)
     rig_stop(&rig);
 }
 
+static void members_come_and_go_and_nothing_is_left_behind(void **state)
+{
+    (void)state;
+    struct rig first;
+    const char *topic = fresh_name("t");
+    const char *group = fresh_name("g");
+    broker_hospital(&broker, topic, group, 4);
+    rig_make(&first, &broker, group, topic, protocol);
+    rig_start(&first);
+    rigs_until(rig_owned(&first) == 8, &first);
+    for (int round = 0; round < 10; round++) {
+        struct rig second;
+        size_t read = first.records.count;
+        rig_make(&second, &broker, group, topic, protocol);
+        rig_start(&second);
+        rigs_until(rig_owned(&first) == 4 && rig_owned(&second) == 4, &first, &second);
+        rig_leave(&second);
+        rig_stop(&second);
+        rigs_until(rig_owned(&first) == 8, &first);
+        broker_produce_many(&broker, topic, round % 4, 3);
+        rigs_until(first.records.count >= read + 3, &first); /* every partition is still read */
+    }
+    rig_leave(&first);
+    rig_stop(&first);
+}
+
+static void an_engine_that_never_started_leaves(void **state)
+{
+    (void)state;
+    struct rig rig;
+    rig_make(&rig, &broker, "g", "t", protocol);
+    rig_leave(&rig);
+    rig_stop(&rig);
+}
+
 static int use_cooperative(void **state)
 {
     (void)state;
@@ -152,6 +187,8 @@ int main(void)
         cmocka_unit_test_setup(a_revoke_is_held_until_the_core_answers, use_consumer),
         cmocka_unit_test_setup(a_revoke_is_held_until_the_core_answers, use_cooperative),
         cmocka_unit_test_setup(a_revoke_is_held_until_the_core_answers, use_eager),
+        cmocka_unit_test_setup(members_come_and_go_and_nothing_is_left_behind, use_consumer),
+        cmocka_unit_test_setup(an_engine_that_never_started_leaves, use_cooperative),
     };
     broker_start(&broker, 1);
     int failed = cmocka_run_group_tests_name("kafka.group", tests, NULL, NULL);

@@ -142,6 +142,21 @@ static void a_fatal_error_loses_everything_and_joins_anew(void **state)
     rig_stop(&rig);
 }
 
+static void leaving_does_not_wait_for_a_recovery(void **state)
+{
+    (void)state;
+    struct rig rig;
+    const char *topic = fresh_name("t");
+    const char *group = fresh_name("g");
+    broker_hospital(&broker, topic, group, 2);
+    rig_make(&rig, &broker, group, topic, classic);
+    rig_start(&rig);
+    rigs_until(rig_owned(&rig) == 4, &rig);
+    od_recover(rig.engine, "planted");
+    rig_leave(&rig);
+    rig_stop(&rig);
+}
+
 static void a_fenced_instance_ends_the_run(void **state)
 {
     (void)state;
@@ -220,6 +235,7 @@ int main(void)
         cmocka_unit_test(an_eviction_during_a_hold_is_noticed_by_a_probe),
         cmocka_unit_test(a_probe_never_takes_an_offset_back),
         cmocka_unit_test(a_fatal_error_loses_everything_and_joins_anew),
+        cmocka_unit_test(leaving_does_not_wait_for_a_recovery),
         cmocka_unit_test(a_fenced_instance_ends_the_run),
         cmocka_unit_test(a_member_that_stood_still_is_confirmed_by_the_group),
         cmocka_unit_test(nothing_is_read_before_its_offset_is_known),

@@ -396,6 +396,9 @@ static void on_fault(void *userdata, const struct od_engine_fault *fault)
 static void on_log(void *userdata, int level, const char *area, const char *text)
 {
     struct rig *rig = userdata;
+    if (strstr(text, "did not confirm our leaving")) {
+        rig->unconfirmed = true;
+    }
     if (getenv("RIG_LOG") && !rig->quiet) {
         fprintf(stderr, "%lld %p %d %s: %s\n", (long long)rig_now(), userdata, level, area, text);
     }
@@ -475,6 +478,7 @@ void rig_leave(struct rig *rig)
 {
     od_engine_leave(rig->engine);
     rigs_until(rig->lefts == 1, rig);
+    assert_false(rig->unconfirmed);
 }
 
 void rig_stop(struct rig *rig)

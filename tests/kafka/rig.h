@@ -91,7 +91,7 @@ struct rig {
     struct od_engine_fault fault;
     char fault_text[512];
     int64_t clock_skew;
-    bool quiet;
+    bool quiet, unconfirmed; /* unconfirmed: left without the group's answer */
 };
 /* settings: "name=value" texts, NULL at the end. */
 void rig_make(struct rig *, struct broker *, const char *group, const char *topics, const char *const *settings);
