@@ -165,6 +165,19 @@ static void review_dirty(struct od_core *core)
     od_vec_clear(&core->dirty);
 }
 
+/* Starts what may start, then looks at what changed. */
+static void act(struct od_core *core)
+{
+    od_copy_pump(core);
+    od_reread_pump(core);
+    od_dispatch(core);
+    do {
+        review_dirty(core);
+        od_close_review(core);
+        od_budget_review_all(core);
+    } while (core->dirty.count > 0 && !core->nomem);
+}
+
 enum orderly_err od_core_step(struct od_core *core, const struct od_event *event, struct od_effects *effects)
 {
     od_assert((size_t)event->type < sizeof handlers / sizeof *handlers);
@@ -184,14 +197,8 @@ enum orderly_err od_core_step(struct od_core *core, const struct od_event *event
     stay_timers(core);
     od_reread_due(core);
     od_recall_due(core);
-    od_copy_pump(core);
-    od_reread_pump(core);
-    od_dispatch(core);
-    do {
-        review_dirty(core);
-        od_close_review(core);
-        od_budget_review_all(core);
-    } while (core->dirty.count > 0 && !core->nomem);
+    act(core);
+    act(core); /* what the reviews set free: a drain that was cut, a relief */
     core->effects = NULL;
     return core->nomem ? ORDERLY_NOMEM : ORDERLY_OK;
 }
