@@ -3,7 +3,7 @@
 # timeout: 420
 # shellcheck source=tests/support/scenario.sh
 . "$ORDERLY_SOURCE_DIR/tests/support/scenario.sh"
-if full; then partitions=1000 each=500; else partitions=300 each=150; fi
+if full; then partitions=1000 each=800; else partitions=300 each=150; fi
 count=$((partitions * each))
 
 thousand() {

@@ -1,15 +1,18 @@
 /* Makes topics on a real Kafka with librdkafka's own admin client: topic --brokers B --make NAME:PARTITIONS[:CONFIG=VALUE]... ; --delete NAME ; --grow NAME:PARTITIONS */
 #include <librdkafka/rdkafka.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/bytes.h"
 #include "common/options.h"
 
 static const char *brokers;
 static rd_kafka_NewTopic_t *wanted[64];
 static rd_kafka_DeleteTopic_t *unwanted[64];
 static rd_kafka_NewPartitions_t *grown;
+static char names[64][256];
 static size_t wanted_count, unwanted_count;
 static int64_t replication = 1;
 
@@ -33,6 +36,7 @@ static void make(const char *value, void *userdata)
             rd_kafka_NewTopic_set_config(topic, pair, equals + 1);
         }
     }
+    snprintf(names[wanted_count], sizeof names[0], "%s", name);
     wanted[wanted_count++] = topic;
 }
 
@@ -88,6 +92,31 @@ static int report(rd_kafka_event_t *event)
     return failures != 0;
 }
 
+/* Made, a topic is known to the brokers a little later; whoever comes too early is told that there is no such topic. */
+static bool known(rd_kafka_t *rk, const char *name)
+{
+    rd_kafka_topic_t *handle = rd_kafka_topic_new(rk, name, NULL);
+    int64_t deadline = test_now_us() + 60000000;
+    bool there = false;
+
+    while (!there && test_now_us() < deadline) {
+        const rd_kafka_metadata_t *found = NULL;
+
+        if (!rd_kafka_metadata(rk, 0, handle, &found, 10000)) {
+            there = found->topic_cnt == 1 && !found->topics[0].err && found->topics[0].partition_cnt > 0;
+            for (int i = 0; there && i < found->topics[0].partition_cnt; i++) {
+                there = found->topics[0].partitions[i].leader >= 0;
+            }
+            rd_kafka_metadata_destroy(found);
+        }
+        if (!there) {
+            rd_kafka_poll(rk, 100); /* the broker has it soon */
+        }
+    }
+    rd_kafka_topic_destroy(handle);
+    return there;
+}
+
 int main(int argc, char **argv)
 {
     const struct test_option rows[] = {
@@ -110,6 +139,12 @@ int main(int argc, char **argv)
         rd_kafka_CreateTopics(rk, wanted, wanted_count, NULL, queue);
         result |= report(rd_kafka_queue_poll(queue, 30000));
         rd_kafka_NewTopic_destroy_array(wanted, wanted_count);
+        for (size_t i = 0; result == 0 && i < wanted_count; i++) {
+            if (!known(rk, names[i])) {
+                fprintf(stderr, "topic: %s does not appear\n", names[i]);
+                result = 1;
+            }
+        }
     }
     if (unwanted_count > 0) {
         rd_kafka_DeleteTopics(rk, unwanted, unwanted_count, NULL, queue);
