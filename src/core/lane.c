@@ -1,3 +1,4 @@
+/* Lanes: a hash table of first-in-first-out lists through the records, all by index. */
 #include "core/lane.h"
 
 #include <stdlib.h>

@@ -1,20 +1,9 @@
+/* Writing an offset map, and how long it can get. */
 #include "core/offset_map.h"
 
 #include <string.h>
 
-#include "base/hash.h"
-
-enum {
-    HASH_DIGITS = 11,
-    CHECK_DIGITS = 5,
-    NUMBER_DIGITS = 13, /* of 63 bits */
-    EPOCH_DIGITS = 7,
-    HEAD_DIGITS = 1 + HASH_DIGITS + NUMBER_DIGITS + EPOCH_DIGITS,
-    SMALLEST = 1 + HASH_DIGITS + 1 + 1 + 1 + 1 + CHECK_DIGITS,
-    TEXT_MAX = 64 * 1024
-};
-
-_Static_assert(HEAD_DIGITS + 2 + CHECK_DIGITS <= OD_OFFSET_MAP_MIN, "a map of nothing fits");
+#include "core/offset_map_text.h"
 
 static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
@@ -29,20 +18,6 @@ const char *od_map_refusal_text(enum od_map_refusal refusal)
         [OD_MAP_OTHER_TOPIC] = "made for a deleted topic of the same name",
     };
     return (size_t)refusal < sizeof texts / sizeof *texts ? texts[refusal] : "unknown";
-}
-
-static int value_of(char c)
-{
-    if (c >= 'A' && c <= 'Z') {
-        return c - 'A';
-    }
-    if (c >= 'a' && c <= 'z') {
-        return c - 'a' + 26;
-    }
-    if (c >= '0' && c <= '9') {
-        return c - '0' + 52;
-    }
-    return c == '-' ? 62 : c == '_' ? 63 : -1;
 }
 
 static size_t digits_of(uint64_t number)
@@ -79,11 +54,6 @@ static void put_number(struct writer *to, uint64_t number)
         put(to, (number & 31) | 32);
     }
     put(to, number);
-}
-
-static uint64_t checksum(const char *text, size_t size)
-{
-    return od_hash_bytes(text, size, 0) & ((UINT64_C(1) << (6 * CHECK_DIGITS)) - 1);
 }
 
 /*
@@ -242,7 +212,7 @@ static struct od_map_attempt attempt_at(const struct attempts *all, size_t i)
 static void put_attempts(struct writer *to, int64_t base, const struct attempts *all, size_t room)
 {
     size_t count = all->own_count + all->before_count, kept = 0;
-    size_t size = digits_of(count) + EPOCH_DIGITS;
+    size_t size = digits_of(count) + OD_MAP_EPOCH_DIGITS;
     int64_t at = base;
     for (; kept < count; kept++) {
         struct od_map_attempt attempt = attempt_at(all, kept);
@@ -281,10 +251,11 @@ bool od_offset_map_encode(const struct od_window *window, const struct od_offset
     }
     int32_t epoch = runs.before ? runs.before->epoch : window->epoch;
     ret[to.count++] = '1';
-    put_fixed(&to, topic_id_hash, HASH_DIGITS);
+    put_fixed(&to, topic_id_hash, OD_MAP_HASH_DIGITS);
     put_number(&to, (uint64_t)window->base);
     put_number(&to, any ? (uint64_t)((int64_t)epoch + 1) : 0);
-    size_t set = 0, bits = (size_t)(end - window->base + 5) / 6, rest = cap - to.count - CHECK_DIGITS - 1 /* form */;
+    size_t set = 0, bits = (size_t)(end - window->base + 5) / 6,
+           rest = cap - to.count - OD_MAP_CHECK_DIGITS - 1 /* form */;
     if (any) {
         size_t as_runs = size_as_runs(runs);
         as_bits = bits < as_runs;
@@ -292,11 +263,11 @@ bool od_offset_map_encode(const struct od_window *window, const struct od_offset
     }
     put_attempts(&to, window->base, &all, set < rest ? rest - set : 0);
     ret[to.count++] = as_bits ? 'b' : 'r';
-    size_t room = cap - to.count - CHECK_DIGITS;
+    size_t room = cap - to.count - OD_MAP_CHECK_DIGITS;
     if (any) {
         whole = as_bits ? put_bits(&to, runs, bits, room) : put_runs(&to, runs, room);
     }
-    put_fixed(&to, checksum(ret, to.count), CHECK_DIGITS);
+    put_fixed(&to, od_map_checksum(ret, to.count), OD_MAP_CHECK_DIGITS);
     *ret_size = to.count;
     return whole;
 }
@@ -315,7 +286,7 @@ static unsigned log2_up(uint64_t n)
 size_t od_offset_map_bound(const struct od_window *window, const struct od_offset_map *before, uint64_t running,
                            int64_t last)
 {
-    size_t head = HEAD_DIGITS + 1 /* no attempts */ + 1 /* form */ + CHECK_DIGITS;
+    size_t head = OD_MAP_HEAD_DIGITS + 1 /* no attempts */ + 1 /* form */ + OD_MAP_CHECK_DIGITS;
     int64_t end = window->done_end > last + 1 ? window->done_end : last + 1;
     uint64_t count = window->runs + running;
     if (before && before->runs.count && od_offset_map_last(before) >= window->end) {
@@ -334,265 +305,4 @@ size_t od_offset_map_bound(const struct od_window *window, const struct od_offse
     }
     uint64_t runs = lengths + (lengths * log2_up((span + lengths - 1) / lengths) + 4) / 5;
     return head + (size_t)(bits < runs ? bits : runs);
-}
-
-/* ---- reading */
-
-struct reader {
-    const char *text;
-    size_t at, end;
-};
-
-/* A number below 2^63. */
-static bool get_number(struct reader *from, uint64_t *ret)
-{
-    uint64_t number = 0;
-    for (unsigned shift = 0; shift < 5 * NUMBER_DIGITS; shift += 5) {
-        if (from->at == from->end) {
-            return false;
-        }
-        uint64_t digit = (uint64_t)value_of(from->text[from->at++]);
-        if (shift == 60 && digit > 7) {
-            return false;
-        }
-        number |= (digit & 31) << shift;
-        if (!(digit & 32)) {
-            *ret = number;
-            return true;
-        }
-    }
-    return false;
-}
-
-static uint64_t get_fixed(struct reader *from, unsigned count)
-{
-    uint64_t number = 0;
-    for (unsigned i = 0; i < count; i++) {
-        number |= (uint64_t)value_of(from->text[from->at++]) << (6 * i);
-    }
-    return number;
-}
-
-static bool get_epoch(struct reader *from, int32_t *ret)
-{
-    uint64_t number;
-    if (!get_number(from, &number) || number > (uint64_t)INT32_MAX + 1) {
-        return false;
-    }
-    *ret = (int32_t)((int64_t)number - 1);
-    return true;
-}
-
-/* Moves *at by `delta`; false when that is beyond the largest offset. */
-static bool step(int64_t *at, uint64_t delta)
-{
-    if (delta > (uint64_t)(INT64_MAX - 1 - *at)) {
-        return false;
-    }
-    *at += (int64_t)delta;
-    return true;
-}
-
-/* Whether text is one of ours by its outside: alphabet, length, checksum. */
-static enum od_map_refusal look(const char *text, size_t size)
-{
-    if (!size) {
-        return OD_MAP_EMPTY;
-    }
-    if (text[0] < '1' || text[0] > '9' || size < SMALLEST || size > TEXT_MAX) {
-        return OD_MAP_NOT_OURS;
-    }
-    for (size_t i = 0; i < size; i++) {
-        if (value_of(text[i]) < 0) {
-            return OD_MAP_NOT_OURS;
-        }
-    }
-    struct reader tail = {text, size - CHECK_DIGITS, size};
-    bool whole = get_fixed(&tail, CHECK_DIGITS) == checksum(text, size - CHECK_DIGITS);
-    if (text[0] != '1') {
-        return whole ? OD_MAP_NEWER : OD_MAP_NOT_OURS;
-    }
-    return whole ? OD_MAP_ACCEPTED : OD_MAP_DAMAGED;
-}
-
-/* The readers below set *ret_sound to false for a wrong shape and return false when out of memory. */
-static bool read_attempts(struct od_offset_map *map, struct reader *from, int64_t base, bool *ret_sound)
-{
-    uint64_t count, delta, attempts;
-    int64_t at = base;
-    *ret_sound = false;
-    if (!get_number(from, &count) || (count && !get_epoch(from, &map->attempt_epoch))) {
-        return true;
-    }
-    for (uint64_t i = 0; i < count; i++) {
-        if (!get_number(from, &delta) || !get_number(from, &attempts) || !step(&at, delta) || attempts > UINT32_MAX ||
-            (i && !delta)) {
-            return true;
-        }
-        struct od_map_attempt entry = {at, (uint32_t)attempts, map->attempt_epoch};
-        if (!od_vec_push(&map->attempts, entry)) {
-            return false;
-        }
-    }
-    *ret_sound = true;
-    return true;
-}
-
-static bool add_run(struct od_offset_map *map, int64_t first, int64_t count)
-{
-    struct od_map_run run = {first, count};
-    map->done_count += (uint64_t)count;
-    return od_vec_push(&map->runs, run);
-}
-
-static bool read_runs(struct od_offset_map *map, struct reader *from, int64_t base, bool *ret_sound)
-{
-    uint64_t open, done;
-    int64_t at = base;
-    *ret_sound = false;
-    while (from->at < from->end) {
-        bool touches = map->runs.count > 0; /* only the first may begin at the base itself */
-        if (!get_number(from, &open) || !get_number(from, &done) || (!open && touches) || !done || !step(&at, open)) {
-            return true;
-        }
-        int64_t first = at;
-        if (!step(&at, done)) {
-            return true;
-        }
-        if (!add_run(map, first, at - first)) {
-            return false;
-        }
-    }
-    *ret_sound = true;
-    return true;
-}
-
-static bool read_bits(struct od_offset_map *map, struct reader *from, int64_t base, bool *ret_sound)
-{
-    int64_t at = base, first = -1;
-    *ret_sound = false;
-    if (base > INT64_MAX - 6 * TEXT_MAX) {
-        return true;
-    }
-    for (; from->at < from->end; from->at++) {
-        int digit = value_of(from->text[from->at]);
-        for (int i = 0; i < 6; i++, at++) {
-            if (digit >> i & 1) {
-                first = first < 0 ? at : first;
-            } else if (first >= 0) {
-                if (!add_run(map, first, at - first)) {
-                    return false;
-                }
-                first = -1;
-            }
-        }
-    }
-    *ret_sound = true;
-    return first < 0 || add_run(map, first, at - first);
-}
-
-static bool read_body(struct od_offset_map *map, struct reader *from, int64_t base, bool *ret_sound)
-{
-    uint64_t offset;
-    *ret_sound = false;
-    if (!get_number(from, &offset) || (int64_t)offset != base || !get_epoch(from, &map->epoch)) {
-        return true;
-    }
-    if (!read_attempts(map, from, base, ret_sound)) {
-        return false;
-    }
-    if (!*ret_sound || from->at == from->end) {
-        *ret_sound = false;
-        return true;
-    }
-    switch (from->text[from->at++]) {
-    case 'r':
-        return read_runs(map, from, base, ret_sound);
-    case 'b':
-        return read_bits(map, from, base, ret_sound);
-    default:
-        *ret_sound = false;
-        return true;
-    }
-}
-
-enum orderly_err od_offset_map_decode(struct od_offset_map *ret, const char *text, size_t size, int64_t base,
-                                      uint64_t topic_id_hash)
-{
-    *ret = (struct od_offset_map){.epoch = -1, .attempt_epoch = -1};
-    ret->refusal = look(text, size);
-    if (ret->refusal != OD_MAP_ACCEPTED) {
-        return ORDERLY_OK;
-    }
-    struct reader from = {text, 1, size - CHECK_DIGITS};
-    uint64_t hash = get_fixed(&from, HASH_DIGITS);
-    if (hash != topic_id_hash) {
-        ret->refusal = OD_MAP_OTHER_TOPIC;
-        return ORDERLY_OK;
-    }
-    bool sound;
-    if (!read_body(ret, &from, base, &sound)) {
-        od_offset_map_fini(ret);
-        return ORDERLY_NOMEM;
-    }
-    if (!sound) {
-        od_offset_map_fini(ret);
-        ret->refusal = OD_MAP_DAMAGED;
-    }
-    return ORDERLY_OK;
-}
-
-void od_offset_map_fini(struct od_offset_map *map)
-{
-    od_vec_fini(&map->runs);
-    od_vec_fini(&map->attempts);
-    *map = (struct od_offset_map){.epoch = -1, .attempt_epoch = -1};
-}
-
-bool od_offset_map_done(const struct od_offset_map *map, int64_t offset, int32_t leader_epoch)
-{
-    if (!map->runs.count || leader_epoch < 0 || leader_epoch > map->epoch) {
-        return false;
-    }
-    size_t low = 0, high = map->runs.count; /* the last run that begins at or below `offset` */
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (map->runs.items[middle].first <= offset) {
-            low = middle + 1;
-        } else {
-            high = middle;
-        }
-    }
-    return low && offset - map->runs.items[low - 1].first < map->runs.items[low - 1].count;
-}
-
-uint32_t od_offset_map_attempts(const struct od_offset_map *map, int64_t offset, int32_t leader_epoch)
-{
-    if (leader_epoch < 0 || leader_epoch > map->attempt_epoch) {
-        return 0;
-    }
-    size_t low = 0, high = map->attempts.count;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (map->attempts.items[middle].offset < offset) {
-            low = middle + 1;
-        } else {
-            high = middle;
-        }
-    }
-    bool found = low < map->attempts.count && map->attempts.items[low].offset == offset;
-    return found ? map->attempts.items[low].attempts : 0;
-}
-
-int64_t od_offset_map_last(const struct od_offset_map *map)
-{
-    int64_t last = -1;
-    if (map->runs.count) {
-        const struct od_map_run *run = &map->runs.items[map->runs.count - 1];
-        last = run->first + run->count - 1;
-    }
-    if (map->attempts.count && map->attempts.items[map->attempts.count - 1].offset > last) {
-        last = map->attempts.items[map->attempts.count - 1].offset;
-    }
-    return last;
 }

@@ -1,3 +1,4 @@
+/* A heap of record slots by due time. */
 #include "core/parked.h"
 
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* The slab of records, and which moves between their states are allowed. */
 #include "core/record.h"
 
 #include <stdlib.h>

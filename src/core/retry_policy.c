@@ -1,3 +1,4 @@
+/* What becomes of a record that failed, and when. */
 #include "core/retry_policy.h"
 
 enum { THOUSANDTHS = 1000 };

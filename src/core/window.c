@@ -1,3 +1,4 @@
+/* A ring of blocks of 64 offsets: see window.h. */
 #include "core/window.h"
 
 #include <stdlib.h>
