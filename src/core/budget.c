@@ -26,6 +26,12 @@ static int64_t fetch_limit(const struct od_core *core)
     return rest > 0 ? rest : 1;
 }
 
+int64_t od_budget_share(const struct od_core *core)
+{
+    int64_t share = fetch_limit(core) / (core->stay_count ? core->stay_count : 1);
+    return share > 0 ? share : 1;
+}
+
 static bool reads(const struct od_core *core, const struct od_stay *stay)
 {
     return stay->state == OD_STAY_ACTIVE && stay->end == OD_END_NONE && !stay->pauses && !stay->stopped &&
@@ -62,8 +68,7 @@ static int64_t records_left(struct od_core *core, struct od_stay *stay)
 static int64_t bytes_left(struct od_core *core, struct od_stay *stay)
 {
     int64_t limit = fetch_limit(core);
-    int64_t share = limit / (core->stay_count ? core->stay_count : 1);
-    int64_t own = (share > 0 ? share : 1) - stay->bytes_held;
+    int64_t own = od_budget_share(core) - stay->bytes_held;
     int64_t all = limit - core->bytes_held - (core->credit_bytes - stay->credit_bytes);
     if (all < own) {
         core->starved = true;
@@ -93,6 +98,9 @@ void od_budget_review(struct od_core *core, struct od_stay *stay)
     if (reads(core, stay)) {
         records = records_left(core, stay);
         bytes = bytes_left(core, stay);
+        if (bytes <= 0 && od_reread_make_room(core, stay)) {
+            bytes = bytes_left(core, stay);
+        }
     }
     if (records <= 0 || bytes <= 0) {
         records = bytes = 0;

@@ -56,7 +56,9 @@ static void count(struct od_core *core, struct od_stay *stay, const struct od_re
         stay->parked += by;
         core->parked_count += by;
         if (record->tag) {
-            core->bytes_parked += by == 1 ? record->size_bytes : -(int64_t)record->size_bytes;
+            int64_t bytes = by == 1 ? record->size_bytes : -(int64_t)record->size_bytes;
+            core->bytes_parked += bytes;
+            stay->bytes_parked += bytes;
         } else {
             core->let_go += by;
         }

@@ -1,5 +1,5 @@
 /*
- * The bytes of parked records: let go when parked ones fill half of the memory, read again a little before they are due. And what
+ * The bytes of parked records: let go when parked ones fill half of the memory or of their share, read again a little before they are due. And what
  * leaves the heap of due times.
  */
 #include "core/state.h"
@@ -23,20 +23,54 @@ static void push_parked(struct od_core *core, uint32_t slot)
     core->nomem |= !od_parked_push(&core->parked, &core->records, slot);
 }
 
-void od_reread_let_go(struct od_core *core, struct od_stay *stay, uint32_t slot)
+/* Parked bytes fill more than half of the memory, or of the stay's share. */
+static bool crowded(const struct od_core *core, const struct od_stay *stay)
+{
+    return core->bytes_parked > core->settings->memory_records / 2 || stay->bytes_parked > od_budget_share(core) / 2;
+}
+
+static bool dispensable(const struct od_core *core, const struct od_record *record)
+{
+    return record->tag && record->due_ms != GONE && record->due_ms - core->now_ms >= WORTH_MS &&
+           !(record->flags & OD_FLAG_AHEAD);
+}
+
+static void let_go(struct od_core *core, struct od_stay *stay, uint32_t slot)
 {
     struct od_record *record = od_record_at(&core->records, slot);
-    if (!record->tag || core->bytes_parked <= core->settings->memory_records / 2 ||
-        record->due_ms - core->now_ms < WORTH_MS) {
-        return;
-    }
     od_effect_push(core, OD_EFFECT_LET_GO, stay->id)->tag = record->tag;
     od_queue_retag(core, stay, slot, 0, record->size_bytes);
-    if (record->due_ms == OD_NO_TIME) {
-        return;
+    if (record->due_ms != OD_NO_TIME) {
+        record->due_ms -= AHEAD_MS;
+        record->flags |= OD_FLAG_AHEAD;
     }
-    record->due_ms -= AHEAD_MS;
-    record->flags |= OD_FLAG_AHEAD;
+}
+
+void od_reread_let_go(struct od_core *core, struct od_stay *stay, uint32_t slot)
+{
+    if (crowded(core, stay) && dispensable(core, od_record_at(&core->records, slot))) {
+        let_go(core, stay, slot);
+    }
+}
+
+bool od_reread_make_room(struct od_core *core, struct od_stay *stay)
+{
+    int64_t before = stay->bytes_parked;
+    uint32_t slot;
+    if (core->now_ms < stay->let_go_after_ms || !crowded(core, stay)) {
+        return false;
+    }
+    stay->let_go_after_ms = core->now_ms + AGAIN_MS;
+    for (int64_t at = stay->window.base;
+         crowded(core, stay) && (slot = od_window_next(&stay->window, &at)) != OD_SLOT_NONE; at++) {
+        const struct od_record *record = od_record_at(&core->records, slot);
+        if (record->state == OD_RECORD_PARKED && record->place != OD_SLOT_NONE && dispensable(core, record)) {
+            od_parked_remove(&core->parked, &core->records, slot);
+            let_go(core, stay, slot);
+            push_parked(core, slot);
+        }
+    }
+    return stay->bytes_parked < before;
 }
 
 void od_reread_begin(struct od_core *core, struct od_stay *stay, uint32_t slot)

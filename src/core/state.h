@@ -120,7 +120,8 @@ struct od_stay {
     int64_t batch_since_ms;
     OD_VEC(uint64_t) stale; /* records from before a seek that still run or are copied */
 
-    int64_t bytes_held;
+    int64_t bytes_held, bytes_parked;
+    int64_t let_go_after_ms; /* no walk for bytes to let go before */
     uint32_t credit_records; /* outstanding */
     int64_t credit_bytes;
 
@@ -397,6 +398,7 @@ void od_close_review(struct od_core *);
 int64_t od_close_deadline(const struct od_core *);
 
 /* budget.c */
+int64_t od_budget_share(const struct od_core *); /* of one stay */
 void od_budget_hold(struct od_core *, struct od_stay *, int64_t bytes);
 void od_budget_review(struct od_core *, struct od_stay *); /* its credit */
 void od_budget_review_all(struct od_core *);
@@ -404,6 +406,8 @@ void od_budget_took(struct od_core *, struct od_stay *, size_t records, int64_t 
 void od_budget_drop_credit(struct od_core *, struct od_stay *);
 
 /* reread.c */
+/* Lets parked bytes of a stay go until they fill no more than half of its share. False: there was nothing to let go. */
+bool od_reread_make_room(struct od_core *, struct od_stay *);
 /* When a parked record may run; its key in the heap may be the time of its re-read. */
 int64_t od_reread_due_of(const struct od_record *);
 void od_reread_let_go(struct od_core *, struct od_stay *,
