@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/block.h"
 #include "base/hash.h"
 #include "base/text.h"
 #include "base/time_text.h"
@@ -153,7 +154,9 @@ struct od_message *od_message_of_room(void *room)
 
 void od_message_free(struct od_message *message)
 {
-    free(message);
+    if (message) {
+        od_block_free(message, message->size);
+    }
 }
 
 /* ---- making ------------------------------------------------------------------------------------------------ */
@@ -293,7 +296,7 @@ struct od_message *od_message_make(const rd_kafka_message_t *from, const struct 
     size_t bytes_at = headers_at + header_count * sizeof(struct orderly_header);
     size_t total =
         bytes_at + from->key_len + 1 + from->len + 1 + headers_size(headers, header_count) + name_size + 1 + identity;
-    struct od_message *message = malloc(total);
+    struct od_message *message = od_block_new(total);
     if (!message) {
         return NULL;
     }

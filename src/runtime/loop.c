@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/block.h"
 #include "base/error.h"
 #include "runtime/ask.h"
 #include "runtime/clock.h"
@@ -521,6 +522,7 @@ static void *loop_main(void *opaque)
     struct od_loop *loop = &orderly->loop;
     struct orderly_error error = ORDERLY_ERROR_INIT;
     pthread_setname_np(pthread_self(), "orderly-loop");
+    od_block_keep(true);
     od_loop_clock(loop);
     loop->boot_ms = od_clock_boot_ms();
     enum orderly_err started = od_engine_start(loop->engine, &error);
@@ -531,6 +533,7 @@ static void *loop_main(void *opaque)
         turn(loop);
     }
     finish(loop);
+    od_block_keep(false);
     od_member_unref(orderly);
     return NULL;
 }

@@ -22,8 +22,8 @@ void od_meter_add(struct od_meter *meter, int64_t us)
         return;
     }
     size_t low = meter->last, high = OD_METER_BUCKETS;
-    bool same = (low == 0 || us > od_meter_bounds_us[low - 1]) &&
-                (low == OD_METER_BUCKETS || us <= od_meter_bounds_us[low]);
+    bool same =
+        (low == 0 || us > od_meter_bounds_us[low - 1]) && (low == OD_METER_BUCKETS || us <= od_meter_bounds_us[low]);
     for (low = same ? low : 0; !same && low < high;) {
         size_t middle = (low + high) / 2;
         if (us <= od_meter_bounds_us[middle]) {

@@ -51,8 +51,8 @@ struct orderly_record {
     atomic_llong deadline_ms;     /* of the handler, monotonic; 0: none */
     atomic_bool has_text;         /* the two texts below are worth a lock */
     bool not_run;
-    bool holds_lease;               /* has a reference of it; while the core has the record the loop's is enough */
-    bool counted;                   /* in lease->out */
+    bool holds_lease;      /* has a reference of it; while the core has the record the loop's is enough */
+    bool counted;          /* in lease->out */
     bool dead;             /* loop, of a base: counted as a dead letter */
     bool timed_out, stuck; /* guarded by the mutex of the deadlines */
     int64_t queued_us, run_us, wait_us;

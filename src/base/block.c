@@ -1,0 +1,75 @@
+/* Blocks: a cache of freed memory, by size, of one thread. */
+#include "base/block.h"
+
+#include <stdlib.h>
+
+enum {
+    STEP = 64,
+    CLASSES = 32,       /* blocks up to 2 KiB */
+    KEPT_MAX = 4 << 20, /* bytes of one thread */
+};
+
+struct kept {
+    struct kept *next;
+};
+
+static _Thread_local struct {
+    struct kept *first[CLASSES + 1];
+    size_t bytes;
+    bool keeps;
+} cache;
+
+static size_t class_of(size_t size)
+{
+    return (size + STEP - 1) / STEP;
+}
+
+void *od_block_new(size_t size)
+{
+    size_t class = class_of(size);
+    if (class > CLASSES || class == 0) {
+        return malloc(size);
+    }
+    struct kept *block = cache.first[class];
+    if (block == NULL) {
+        return malloc(class * STEP);
+    }
+    cache.first[class] = block->next;
+    cache.bytes -= class * STEP;
+    return block;
+}
+
+void od_block_free(void *memory, size_t size)
+{
+    size_t class = class_of(size);
+    if (memory == NULL || !cache.keeps || class > CLASSES || class == 0 || cache.bytes >= KEPT_MAX) {
+        free(memory);
+        return;
+    }
+    struct kept *block = memory;
+    block->next = cache.first[class];
+    cache.first[class] = block;
+    cache.bytes += class * STEP;
+}
+
+void od_block_keep(bool keep)
+{
+#if defined(__SANITIZE_ADDRESS__)
+    keep = false;
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+    keep = false;
+#endif
+#endif
+    cache.keeps = keep;
+    for (size_t i = 0; !keep && i <= CLASSES; i++) {
+        while (cache.first[i] != NULL) {
+            struct kept *block = cache.first[i];
+            cache.first[i] = block->next;
+            free(block);
+        }
+    }
+    if (!keep) {
+        cache.bytes = 0;
+    }
+}
