@@ -196,12 +196,18 @@ static enum orderly_err start_threads(struct daemon *daemon, struct orderly_erro
 
 static void say_what(const struct daemon *daemon)
 {
-    char *topics = od_setting_text(daemon->options->config, "topics");
+    od_say_info("daemon", "orderly %s (librdkafka %s): group %s", orderly_version(), orderly_engine_version(),
+                daemon->group);
+    for (size_t i = 0; i < daemon->sources.count; i++) {
+        const struct od_source *source = &daemon->sources.list[i];
+        const struct od_handler_options *options = &source->options;
+        char *topics = od_setting_text(
+            i < daemon->options->source_count ? daemon->options->sources[i].config : daemon->options->config, "topics");
 
-    od_say_info("daemon", "orderly %s (librdkafka %s): group %s, topics %s, handler %s", orderly_version(),
-                orderly_engine_version(), daemon->group, topics != NULL ? topics : "",
-                daemon->sources.list[0].handler->ops->kind);
-    free(topics);
+        od_say_info("daemon", "topics %s: %s %s", topics != NULL ? topics : "", source->handler->ops->kind,
+                    options->command.count > 0 ? options->command.items[0] : "");
+        free(topics);
+    }
 }
 
 static enum orderly_err run(struct daemon *daemon, struct orderly_error *error)

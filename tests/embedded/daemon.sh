@@ -1,6 +1,6 @@
 #!/bin/sh
-# The daemon on the embedded broker: order kept with one process a record, a drain that cuts a long one, stream handlers, several
-# sources, signals.
+# The daemon on the embedded broker: order kept with one process a record, a drain that cuts a long one, processes that end with
+# their parent, a handler at fault, stream handlers, several sources, signals.
 # timeout: 180
 set -eu
 
@@ -25,7 +25,7 @@ ends() {
     [ "$got" -eq "$2" ] || { tail -n 20 ./*.log >&2 && fail "exit $got, not $2"; }
 }
 
-orderly broker --topic keyed:4 --topic slow:2 --topic lines:2 --topic blue:1 --topic green-1:1 >address 2>/dev/null &
+orderly broker --topic keyed:4 --topic slow:2 --topic lines:2 --topic blue:1 --topic green-1:1 --topic faults:2 >address 2>/dev/null &
 broker=$! first='' second=''
 trap 'kill -KILL $broker $first $second 2>/dev/null' EXIT
 await grep -qs = address
@@ -77,6 +77,49 @@ await grep -q SIGTERM second.log
 kill -TERM "$second"
 ends "$second" 75
 first='' second=''
+
+# What runs is killed with the daemon, also when nobody can say so.
+printf 'e\n' | kcat -P -b "$brokers" -t slow -p 0
+printf '#!/bin/sh\necho $$ >>pids\nexec sleep 1000\n' >forever
+# shellcheck disable=SC2086
+orderly run $slow --group other -- ./forever 2>third.log &
+first=$!
+await test -s pids
+kill -KILL "$first"
+wait "$first" || true
+first=''
+for pid in $(cat pids); do
+    await sh -c "! grep -qs '^State:.[RS]' /proc/$pid/status"
+done
+
+# A handler at fault holds its records without spending attempts; one that asked not to be run again is resumed by hand.
+echo 78 >code
+printf '#!/bin/sh\necho "$(cat code) $ORDERLY_ATTEMPT" >>codes\nexit $(cat code)\n' >faulty && chmod +x faulty
+i=0
+while [ $i -lt 20 ]; do
+    printf 'k%d\t%d\n' $((i % 7)) $i
+    i=$((i + 1))
+done | kcat -P -b "$brokers" -t faults -K '\t'
+ready() {
+    curl -s --unix-socket faults.sock http://localhost/readyz | grep -q "$1"
+}
+# shellcheck disable=SC2086
+orderly run $common --admin "unix:$PWD/faults.sock" --group g --topic faults -- ./faulty 2>faults.log &
+first=$!
+await test -s codes
+await ready 'handler is open (exit-78)'
+curl -s --unix-socket faults.sock http://localhost/api/v1/status | grep -q '"name":"handler_fault"' || fail "no named state"
+echo 255 >code
+await ready 'handler is stopped (exit-255)'
+echo 0 >code
+orderly resume --admin "unix:$PWD/faults.sock" >resumed
+await sh -c 'test "$(grep -c "^0 " codes)" -ge 20'
+await ready '^ready$'
+! grep -v ' 1$' codes || fail "an attempt was spent"
+[ "$(grep -c '^0 ' codes)" -eq 20 ] || fail "not each record once"
+kill -TERM "$first"
+ends "$first" 0
+first=''
 
 # A stream handler.
 i=0
