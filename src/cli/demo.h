@@ -17,7 +17,7 @@
 struct orderly_broker;
 
 #define OD_DEMO_ATTEMPTS 4      /* retry.attempts of the members */
-#define OD_DEMO_TIMEOUT_MS 4000 /* handler.exec.timeout */
+#define OD_DEMO_TIMEOUT_MS 8000 /* handler.exec.timeout: far above what the others need, also on a busy machine */
 
 /* What a handler does with a record; it is written in the record's value. */
 enum od_demo_kind {

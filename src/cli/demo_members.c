@@ -87,7 +87,7 @@ bool od_demo_start_member(struct od_demo_members *members)
                                  "--order",
                                  "key",
                                  "--concurrency",
-                                 "24",
+                                 "12",
                                  "--log-format",
                                  "text",
                                  "--set",
