@@ -25,7 +25,7 @@ static void at_its_deadline_it_gets_term_and_is_retried_as_timeout(void **state)
 
     (void)state;
     exec_prepare(&fixture, "echo at work >&2; exec sleep 1000");
-    fixture.options.timeout_ms = 200;
+    fixture.options.timeout_ms = 1000;
     exec_start(&fixture);
     exec_give(&fixture, record);
     assert_int_equal(fake_record_wait(record, PATIENCE_S)->outcome, ORDERLY_RETRY);

@@ -273,7 +273,7 @@ static void a_timeout_after_the_request_was_sent_spends_an_attempt(void **state)
 
     (void)state;
     prepare(&fixture, "/hang");
-    fixture.options.timeout_ms = 300;
+    fixture.options.timeout_ms = 1000;
     start(&fixture);
     give(&fixture, record);
     assert_int_equal(fake_record_wait(record, PATIENCE_S)->outcome, ORDERLY_RETRY);

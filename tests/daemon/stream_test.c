@@ -173,8 +173,8 @@ static void extend_moves_the_deadline(void **state)
 
     (void)state;
     prepare(&fixture, WORKER "echo '{\"id\":\"'$id'\",\"extend_ms\":600000,\"progress\":0.4,\"note\":\"page 4\"}';"
-                             "sleep 0.6; echo '{\"id\":\"'$id'\",\"outcome\":\"ack\"}'; done");
-    fixture.options.timeout_ms = 400;
+                             "sleep 2; echo '{\"id\":\"'$id'\",\"outcome\":\"ack\"}'; done");
+    fixture.options.timeout_ms = 1500;
     begin(&fixture);
     exec_give(&fixture, record);
     assert_int_equal(fake_record_wait(record, PATIENCE_S)->outcome, ORDERLY_ACK);
@@ -191,7 +191,7 @@ static void at_its_deadline_it_is_cancelled_and_then_killed_and_others_are_relea
     (void)state;
     prepare(&fixture, WORKER "case $line in *cancel*) touch $DIR/cancelled;; *other*) touch $DIR/other;; esac; done");
     fixture.options.timeout_ms = 1000;
-    fixture.options.kill_grace_ms = 300;
+    fixture.options.kill_grace_ms = 2000;
     begin(&fixture);
     exec_give(&fixture, slow);
     exec_wait_for_file(&fixture, "lines");
