@@ -157,12 +157,14 @@ static void commit_answered(struct sim *sim, const struct sim_event *event)
 static void apply(struct sim *sim, uint32_t id, int64_t offset, size_t at, size_t size)
 {
     struct sim_partition *partition = &sim->partitions.items[sim->stays.items[id - 1].partition];
-    const char *text = sim->texts.items + at;
+    const char *text = size ? sim->texts.items + at : "";
     sim_check_commit(sim, id, offset, text, size);
     partition = &sim->partitions.items[sim->stays.items[id - 1].partition];
     partition->committed = offset;
     partition->text_size = size;
-    memcpy(partition->text, text, size);
+    if (size) {
+        memcpy(partition->text, text, size);
+    }
 }
 
 static void answer(struct sim *sim, uint32_t id, uint64_t sequence, enum od_commit_result result, int64_t after)
