@@ -99,34 +99,46 @@ static void perform_run(struct od_loop *loop, const struct od_step *step, const 
 }
 
 /* Takes back what no worker has begun. */
-static bool withdraw(struct od_loop *loop, struct orderly_record *record)
+static void withdraw(struct od_loop *loop, struct orderly_record *record)
 {
     if (!od_record_withdraw(record)) {
-        return false;
+        return;
     }
     /* Whoever was to run it has a reference and will leave it out. */
     orderly_record_ref(record);
     if (!od_inbox_splice(&loop->orderly->inbox, record, record)) {
         od_record_drop(record);
     }
-    return true;
 }
 
 static void perform_recall(struct od_loop *loop, const struct od_step *step, const struct od_effect *effect)
 {
     (void)step;
     struct orderly_record *base = base_of(effect);
-    (void)withdraw(loop, base->run != NULL ? base->run : base);
+    withdraw(loop, base->run != NULL ? base->run : base);
+}
+
+/*
+ * First all that have not begun, then those that run: a handler that stops at once must not let its worker begin the next one of those that
+ * are about to be cancelled.
+ */
+static void withdraw_all(struct od_loop *loop, const struct od_step *step, const struct od_effect *from)
+{
+    for (const struct od_effect *effect = from; effect < step->effects.list + step->effects.count; effect++) {
+        if (effect->type == OD_EFFECT_CANCEL) {
+            struct orderly_record *base = base_of(effect);
+            withdraw(loop, base->run != NULL ? base->run : base);
+        }
+    }
 }
 
 static void perform_cancel(struct od_loop *loop, const struct od_step *step, const struct od_effect *effect)
 {
-    (void)step;
+    if (effect == step->effects.list || effect[-1].type != OD_EFFECT_CANCEL) {
+        withdraw_all(loop, step, effect);
+    }
     struct orderly_record *base = base_of(effect);
     struct orderly_record *record = base->run != NULL ? base->run : base;
-    if (withdraw(loop, record)) {
-        return;
-    }
     unsigned state = atomic_load(&record->state);
     if (state == OD_RECORD_OUT || state == OD_RECORD_SOUGHT) {
         od_record_cancel(record, effect->cancel.reason, od_clock_after(loop->now_ms, effect->cancel.left_ms));
