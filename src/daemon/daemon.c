@@ -1,6 +1,7 @@
 /* `orderly run`: see daemon.h. */
 #include "daemon/daemon.h"
 
+#include <fcntl.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -235,6 +236,16 @@ static void fini(struct daemon *daemon)
     free(daemon->listen);
 }
 
+/* A descriptor of ours at 0, 1 or 2 would be taken for a standard stream, by children too. */
+static void fill_standard_streams(void)
+{
+    for (int fd = 0; fd <= 2; fd++) {
+        if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR) < 0) {
+            return; /* nothing to be done about it */
+        }
+    }
+}
+
 int od_daemon_run(const struct od_daemon_options *options)
 {
     struct daemon daemon = {
@@ -245,6 +256,7 @@ int od_daemon_run(const struct od_daemon_options *options)
     struct orderly_error error = ORDERLY_ERROR_INIT;
     enum orderly_err err;
 
+    fill_standard_streams();
     prepare_log(options->config);
     od_signals_block();
     od_spawn_raise_limit();
