@@ -54,7 +54,7 @@ static size_t map_size(const struct od_stay *stay)
 {
     return stay->window.done_above || stay->attempted || stay->skipping
                ? od_offset_map_bound(&stay->window, before(stay), 0, stay->window.done_end) +
-                     (size_t)stay->attempted * 8
+                     (size_t)stay->attempted * 12
                : 0;
 }
 
@@ -90,7 +90,9 @@ static size_t attempts_of(const struct od_core *core, const struct od_stay *stay
          left > 0 && count < ATTEMPTS_MAX && (slot = od_window_next(&stay->window, &at)) != OD_SLOT_NONE; at++) {
         const struct od_record *record = od_record_at(&core->records, slot);
         if (record->flags & OD_FLAG_ATTEMPTED) {
-            ret[count++] = (struct od_map_attempt){record->offset, record->attempts, record->leader_epoch};
+            bool waits = record->state == OD_RECORD_PARKED && record->due_ms > core->now_ms;
+            int64_t due = waits ? core->wall_ms + (record->due_ms - core->now_ms) : 0;
+            ret[count++] = (struct od_map_attempt){record->offset, record->attempts, record->leader_epoch, due};
             left--;
         }
     }

@@ -33,15 +33,17 @@ static int64_t wait_of(struct od_core *core, struct od_stay *stay, const struct 
     return wait;
 }
 
-/* The former owner spent attempts on it, in its lane: it waits anew, by the policy, before its successors; and by this clock the
- * time it came with may not be there yet. */
+/* The former owner spent attempts on it, in its lane: it waits on until it is due, or anew, by the policy, before its successors; and by this
+ * clock the time it came with may not be there yet. */
 static void take_over(struct od_core *core, struct od_stay *stay, uint32_t slot, uint32_t attempts, int64_t wait)
 {
     struct od_record *record = od_record_at(&core->records, slot);
     record->attempts = (uint16_t)(attempts < UINT16_MAX ? attempts : UINT16_MAX);
     record->flags |= OD_FLAG_ATTEMPTED | OD_FLAG_DISPATCHED;
     stay->attempted++;
-    int64_t delay = od_retry_backoff(core->settings, attempts, &core->random);
+    int64_t due = od_offset_map_due(&stay->map, record->offset, record->leader_epoch);
+    int64_t delay = due ? od_retry_delay(core->settings, -1, due, core->wall_ms, attempts, &core->random)
+                        : od_retry_backoff(core->settings, attempts, &core->random);
     od_queue_new_parked(core, stay, slot, od_not_before(core->now_ms, delay > wait ? delay : wait));
 }
 

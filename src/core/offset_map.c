@@ -208,15 +208,40 @@ static struct od_map_attempt attempt_at(const struct attempts *all, size_t i)
     return i < all->own_count ? all->own[i] : all->before[i - all->own_count];
 }
 
+/* In the text's units, rounded up; 0: none. */
+static uint64_t due_of(struct od_map_attempt attempt)
+{
+    uint64_t due = attempt.due_ms > 0 ? ((uint64_t)attempt.due_ms + OD_MAP_DUE_UNIT - 1) / OD_MAP_DUE_UNIT : 0;
+    return due < OD_MAP_DUE_MAX ? due : OD_MAP_DUE_MAX - 1;
+}
+
+static uint64_t first_due(const struct attempts *all, size_t count)
+{
+    uint64_t first = 0;
+    for (size_t i = 0; i < count; i++) {
+        uint64_t due = due_of(attempt_at(all, i));
+        first = due && (!first || due < first) ? due : first;
+    }
+    return first;
+}
+
+static uint64_t due_above(struct od_map_attempt attempt, uint64_t first)
+{
+    uint64_t due = due_of(attempt);
+    return due ? due - first + 1 : 0;
+}
+
 /* Those that fit into `room` digits, their count included. */
 static void put_attempts(struct writer *to, int64_t base, const struct attempts *all, size_t room)
 {
     size_t count = all->own_count + all->before_count, kept = 0;
-    size_t size = digits_of(count) + OD_MAP_EPOCH_DIGITS;
+    size_t size = digits_of(count) + OD_MAP_EPOCH_DIGITS + OD_MAP_DUE_DIGITS;
+    uint64_t first = first_due(all, count);
     int64_t at = base;
     for (; kept < count; kept++) {
         struct od_map_attempt attempt = attempt_at(all, kept);
-        size += digits_of((uint64_t)(attempt.offset - at)) + digits_of(attempt.attempts);
+        size += digits_of((uint64_t)(attempt.offset - at)) + digits_of(attempt.attempts) +
+                digits_of(due_above(attempt, first));
         if (size > room) {
             break;
         }
@@ -225,12 +250,14 @@ static void put_attempts(struct writer *to, int64_t base, const struct attempts 
     put_number(to, kept);
     if (kept) {
         put_number(to, (uint64_t)((int64_t)all->epoch + 1));
+        put_number(to, first);
     }
     at = base;
     for (size_t i = 0; i < kept; i++) {
         struct od_map_attempt attempt = attempt_at(all, i);
         put_number(to, (uint64_t)(attempt.offset - at));
         put_number(to, attempt.attempts);
+        put_number(to, due_above(attempt, first));
         at = attempt.offset;
     }
 }

@@ -2,7 +2,8 @@
  * The offset map: what is done above the committed offset, as printable text in the commit metadata.
  *
  *     "1" topic-id-hash(11) base epoch+1 attempts form set... checksum(5)
- *     attempts: count, and when it is not 0 their highest leader epoch + 1, then offset delta and spent of each
+ *     attempts: count, and when it is not 0 their highest leader epoch + 1 and the first due time, then offset delta, spent and due of each;
+ *               due times are Unix time in tenths of a second, rounded up, those of records less the first one plus 1; 0: none
  *
  * Every character is one base64url digit. Numbers are groups of 5 bits, lowest first, the sixth bit says "more". `form` is 'b': a
  * bit for each offset from base on, 6 a digit; or 'r': lengths of unfinished and done runs in turn, beginning at base. The shorter wins.
@@ -37,6 +38,7 @@ struct od_map_attempt {
     int64_t offset;
     uint32_t attempts;
     int32_t leader_epoch; /* -1 unknown */
+    int64_t due_ms;       /* Unix ms; 0: it does not wait any more */
 };
 
 /* The longest text that does not name any done record, without attempts: every map fits into a cap of at least this. */
@@ -81,6 +83,8 @@ void od_offset_map_fini(struct od_offset_map *);
 bool od_offset_map_done(const struct od_offset_map *, int64_t offset, int32_t leader_epoch);
 /* Attempts already spent on it by the former owner; 0 as a rule. Conditions as above, against the attempts' own epoch. */
 uint32_t od_offset_map_attempts(const struct od_offset_map *, int64_t offset, int32_t leader_epoch);
+/* When it is due for the next one (Unix ms, rounded up to a tenth of a second); 0: unknown. */
+int64_t od_offset_map_due(const struct od_offset_map *, int64_t offset, int32_t leader_epoch);
 /* Above that offset the map says nothing: it can be freed when reading has passed it. -1 when it says nothing at all. */
 int64_t od_offset_map_last(const struct od_offset_map *);
 

@@ -81,18 +81,20 @@ static enum od_map_refusal look(const char *text, size_t size)
 /* The readers below set *ret_sound to false for a wrong shape and return false when out of memory. */
 static bool read_attempts(struct od_offset_map *map, struct reader *from, int64_t base, bool *ret_sound)
 {
-    uint64_t count, delta, attempts;
+    uint64_t count, delta, attempts, first = 0, due;
     int64_t at = base;
     *ret_sound = false;
-    if (!get_number(from, &count) || (count && !get_epoch(from, &map->attempt_epoch))) {
+    if (!get_number(from, &count) ||
+        (count && (!get_epoch(from, &map->attempt_epoch) || !get_number(from, &first) || first > OD_MAP_DUE_MAX))) {
         return true;
     }
     for (uint64_t i = 0; i < count; i++) {
-        if (!get_number(from, &delta) || !get_number(from, &attempts) || !step(&at, delta) || attempts > UINT32_MAX ||
-            (i && !delta)) {
+        if (!get_number(from, &delta) || !get_number(from, &attempts) || !get_number(from, &due) || !step(&at, delta) ||
+            attempts > UINT32_MAX || due > OD_MAP_DUE_MAX || (i && !delta)) {
             return true;
         }
-        struct od_map_attempt entry = {at, (uint32_t)attempts, map->attempt_epoch};
+        struct od_map_attempt entry = {at, (uint32_t)attempts, map->attempt_epoch,
+                                       due ? (int64_t)(first + due - 1) * OD_MAP_DUE_UNIT : 0};
         if (!od_vec_push(&map->attempts, entry)) {
             return false;
         }
@@ -229,10 +231,10 @@ bool od_offset_map_done(const struct od_offset_map *map, int64_t offset, int32_t
     return low && offset - map->runs.items[low - 1].first < map->runs.items[low - 1].count;
 }
 
-uint32_t od_offset_map_attempts(const struct od_offset_map *map, int64_t offset, int32_t leader_epoch)
+static const struct od_map_attempt *attempt_of(const struct od_offset_map *map, int64_t offset, int32_t leader_epoch)
 {
     if (leader_epoch < 0 || leader_epoch > map->attempt_epoch) {
-        return 0;
+        return NULL;
     }
     size_t low = 0, high = map->attempts.count;
     while (low < high) {
@@ -244,7 +246,19 @@ uint32_t od_offset_map_attempts(const struct od_offset_map *map, int64_t offset,
         }
     }
     bool found = low < map->attempts.count && map->attempts.items[low].offset == offset;
-    return found ? map->attempts.items[low].attempts : 0;
+    return found ? &map->attempts.items[low] : NULL;
+}
+
+uint32_t od_offset_map_attempts(const struct od_offset_map *map, int64_t offset, int32_t leader_epoch)
+{
+    const struct od_map_attempt *attempt = attempt_of(map, offset, leader_epoch);
+    return attempt ? attempt->attempts : 0;
+}
+
+int64_t od_offset_map_due(const struct od_offset_map *map, int64_t offset, int32_t leader_epoch)
+{
+    const struct od_map_attempt *attempt = attempt_of(map, offset, leader_epoch);
+    return attempt ? attempt->due_ms : 0;
 }
 
 int64_t od_offset_map_last(const struct od_offset_map *map)

@@ -13,10 +13,15 @@ enum {
     OD_MAP_CHECK_DIGITS = 5,
     OD_MAP_NUMBER_DIGITS = 13, /* of 63 bits */
     OD_MAP_EPOCH_DIGITS = 7,
+    OD_MAP_DUE_DIGITS = 8, /* of OD_MAP_DUE_MAX */
+    OD_MAP_DUE_UNIT = 100, /* ms */
     OD_MAP_HEAD_DIGITS = 1 + OD_MAP_HASH_DIGITS + OD_MAP_NUMBER_DIGITS + OD_MAP_EPOCH_DIGITS,
     OD_MAP_SMALLEST = 1 + OD_MAP_HASH_DIGITS + 1 + 1 + 1 + 1 + OD_MAP_CHECK_DIGITS,
     OD_MAP_TEXT_MAX = 64 * 1024
 };
+
+/* Due times in the text are below it. */
+#define OD_MAP_DUE_MAX (UINT64_C(1) << 39)
 
 _Static_assert(OD_MAP_HEAD_DIGITS + 2 + OD_MAP_CHECK_DIGITS <= OD_OFFSET_MAP_MIN, "a map of nothing fits");
 

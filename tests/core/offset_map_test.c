@@ -158,7 +158,7 @@ static void attempts_travel_with_their_own_epoch(void **state)
     size_t size;
     struct od_offset_map map;
     picture(&w, 500, "UUUUU", 5);
-    struct od_map_attempt attempts[] = {{500, 3, 7}, {502, 1, 8}, {504, 70000, 8}};
+    struct od_map_attempt attempts[] = {{500, 3, 7, 0}, {502, 1, 8, 1796005000001}, {504, 70000, 8, 1796005060000}};
     assert_true(od_offset_map_encode(&w, NULL, topic, attempts, 3, CAP, text, &size));
     assert_int_equal(od_offset_map_decode(&map, text, size, 500, topic), ORDERLY_OK);
     assert_int_equal(map.refusal, OD_MAP_ACCEPTED);
@@ -166,6 +166,10 @@ static void attempts_travel_with_their_own_epoch(void **state)
     assert_int_equal(od_offset_map_attempts(&map, 501, 7), 0);
     assert_int_equal(od_offset_map_attempts(&map, 502, 8), 1);
     assert_int_equal(od_offset_map_attempts(&map, 504, 8), 70000);
+    assert_int_equal(od_offset_map_due(&map, 500, 7), 0);
+    assert_int_equal(od_offset_map_due(&map, 502, 8), 1796005000100); /* never before its time */
+    assert_int_equal(od_offset_map_due(&map, 504, 8), 1796005060000);
+    assert_int_equal(od_offset_map_due(&map, 503, 8), 0);
     assert_int_equal(od_offset_map_attempts(&map, 504, 9), 0);
     assert_int_equal(od_offset_map_attempts(&map, 504, -1), 0);
     assert_int_equal(od_offset_map_last(&map), 504);
@@ -190,7 +194,7 @@ static void attempts_give_way_to_the_done_set(void **state)
         if (i % 2) {
             od_window_done(&w, i, 1);
         } else {
-            attempts[i / 2] = (struct od_map_attempt){i, 1, 1};
+            attempts[i / 2] = (struct od_map_attempt){i, 1, 1, 0};
         }
     }
     assert_true(od_offset_map_encode(&w, NULL, topic, attempts, 500, 300, text, &size));
@@ -273,7 +277,7 @@ static void what_was_not_read_yet_is_handed_on(void **state)
     size_t size;
     struct od_offset_map first, second;
     picture(&w, 100, "UDUUUUDDUU", 5);
-    struct od_map_attempt attempts[] = {{100, 1, 5}, {108, 3, 5}};
+    struct od_map_attempt attempts[] = {{100, 1, 5, 0}, {108, 3, 5, 0}};
     assert_true(od_offset_map_encode(&w, NULL, topic, attempts, 2, CAP, text, &size));
     od_window_fini(&w);
     assert_int_equal(od_offset_map_decode(&first, text, size, 100, topic), ORDERLY_OK);
