@@ -87,15 +87,13 @@ const char *fresh_name(const char *base)
     return name;
 }
 
-static void create_real(struct broker *broker, const char *topic, int partitions)
+void broker_topic_with(struct broker *broker, const char *topic, int partitions, const char *name, const char *value)
 {
     char text[256];
     rd_kafka_t *rk = new_client(broker->bootstrap, RD_KAFKA_PRODUCER);
     rd_kafka_queue_t *queue = rd_kafka_queue_new(rk);
     rd_kafka_NewTopic_t *made = rd_kafka_NewTopic_new(topic, partitions, 1, text, sizeof text);
-    if (strstr(topic, ".retry")) {
-        rd_kafka_NewTopic_set_config(made, "retention.ms", "-1");
-    }
+    rd_kafka_NewTopic_set_config(made, name, value);
     rd_kafka_CreateTopics(rk, &made, 1, NULL, queue);
     rd_kafka_event_t *event = rd_kafka_queue_poll(queue, 20000);
     assert_non_null(event);
@@ -111,7 +109,8 @@ void broker_topic(struct broker *broker, const char *topic, int partitions)
     if (broker->cluster) {
         assert_int_equal(rd_kafka_mock_topic_create(broker->cluster, topic, partitions, 1), 0);
     } else {
-        create_real(broker, topic, partitions);
+        /* -1: a retry topic must keep what waits */
+        broker_topic_with(broker, topic, partitions, "retention.ms", "-1");
     }
 }
 

@@ -21,6 +21,8 @@ void broker_start(struct broker *, int brokers);
 void broker_stop(struct broker *);
 /* A fresh name for a test, and its topic with retry and dead-letter topics of `group`. */
 void broker_topic(struct broker *, const char *topic, int partitions);
+/* On a real Kafka only: with one setting. */
+void broker_topic_with(struct broker *, const char *topic, int partitions, const char *name, const char *value);
 void broker_hospital(struct broker *, const char *topic, const char *group, int partitions);
 void broker_produce(struct broker *, const char *topic, int32_t partition, const char *key, const char *value,
                     const char *const *headers);

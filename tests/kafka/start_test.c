@@ -48,6 +48,33 @@ static void a_missing_retry_topic_ends_the_start_with_the_command(void **state)
     assert_ends(&rig, ORDERLY_CONFIG, "orderly topics create --brokers");
 }
 
+static void a_retry_topic_that_forgets_too_soon_ends_the_start(void **state)
+{
+    (void)state;
+    static const char *const cases[][2] = {
+        {"retention.ms", "86400000"}, {"retention.bytes", "1000000"}, {"cleanup.policy", "compact"}};
+    const char *const settings[] = {"start=earliest", NULL};
+    if (!broker_is_real(&broker)) {
+        skip();
+    }
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct rig rig;
+        char name[300];
+        char part[100];
+        const char *topic = fresh_name("t");
+        const char *group = fresh_name("g");
+        broker_topic(&broker, topic, 1);
+        snprintf(name, sizeof name, "%s.%s.dlt", topic, group);
+        broker_topic(&broker, name, 1);
+        snprintf(name, sizeof name, "%s.%s.retry", topic, group);
+        broker_topic_with(&broker, name, 1, cases[i][0], cases[i][1]);
+        snprintf(part, sizeof part, "%s=%s", cases[i][0], cases[i][1]);
+        rig_make(&rig, &broker, group, topic, settings);
+        rig_start(&rig);
+        assert_ends(&rig, ORDERLY_CONFIG, part);
+    }
+}
+
 static void a_topic_that_comes_in_time_is_waited_for(void **state)
 {
     (void)state;
@@ -202,6 +229,7 @@ int main(void)
         cmocka_unit_test(names_of_hospitals_are_recognised),
         cmocka_unit_test(an_unknown_topic_ends_the_start),
         cmocka_unit_test(a_missing_retry_topic_ends_the_start_with_the_command),
+        cmocka_unit_test(a_retry_topic_that_forgets_too_soon_ends_the_start),
         cmocka_unit_test(a_topic_that_comes_in_time_is_waited_for),
         cmocka_unit_test(without_start_a_new_group_ends),
         cmocka_unit_test(latest_begins_at_the_end),
