@@ -86,6 +86,11 @@ static void tell_handlers(struct od_core *core)
     }
 }
 
+void od_close_released(struct od_core *core)
+{
+    core->close.timed_out = core->close.timed_out || core->close.cancelled;
+}
+
 static void begin_commits(struct od_core *core)
 {
     core->close.stage = OD_CLOSE_COMMIT;
@@ -129,7 +134,7 @@ void od_close_review(struct od_core *core)
         if (!over && say_revoked(core)) {
             return;
         }
-        close->timed_out = !quiet(core) || close->stage == OD_CLOSE_CALLBACK;
+        close->timed_out = close->timed_out || !quiet(core) || close->stage == OD_CLOSE_CALLBACK;
         begin_commits(core); /* where there are stays they are dirty now, and this comes again at once */
     }
     if (close->stage == OD_CLOSE_COMMIT && core->dirty.count == 0 && all_committed(core)) {

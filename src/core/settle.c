@@ -185,6 +185,7 @@ static void settle(struct od_core *core, const struct od_settled *settled)
     average(core, stay, settled->run_us);
     if (settled->outcome == ORDERLY_RELEASE) {
         od_fault_forgotten(core, stay, settled->record); /* says nothing of the handler */
+        od_close_released(core);
     } else if (settled->outcome != ORDERLY_HOLD && settled->outcome != ORDERLY_UNSET &&
                settled->outcome != ORDERLY_PENDING) {
         od_fault_over(core, stay, settled->record);

@@ -393,6 +393,8 @@ void od_drain_finished(struct od_core *, struct od_stay *);
 /* close.c */
 void od_close_event(struct od_core *, const struct od_event *);
 void od_close_left(struct od_core *, const struct od_event *);
+/* A handler gave its record back. Where it had been told of the close's end its work was cut: the close has not finished in time. */
+void od_close_released(struct od_core *core);
 void od_close_callback_done(struct od_core *, uint64_t sequence);
 void od_close_review(struct od_core *);
 int64_t od_close_deadline(const struct od_core *);

@@ -68,9 +68,9 @@ second=$!
 await sh -c 'test "$(wc -l <started)" -ge 3'
 grep -q 'gets TERM: the drain of its partition ends' first.log || fail "the drain did not say what it cut"
 ! grep -v ' 1$' started || fail "an attempt was spent"
-# Leaving waits for close_timeout, then cuts too; a second signal ends at once.
+# Leaving waits for close_timeout, then cuts too and says so with 75; a second signal ends at once.
 kill -TERM "$first"
-ends "$first" 0
+ends "$first" 75
 grep -q 'gets TERM: close_timeout ends' first.log || fail "leaving did not say what it cut"
 kill -TERM "$second"
 await grep -q SIGTERM second.log

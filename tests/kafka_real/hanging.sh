@@ -28,7 +28,8 @@ hanging() {
                 --keys 1000
             wait_for "the second half" 60 finished "$count"
         fi
-        stop_member "$pid" $member
+        ENDS=1 stop_member "$pid" $member # the close was cut
+        grep -q 'work still ran' $member.log || fail "$member did not say that its close was cut"
     done
     [ "$(grep -c '^B [0-9]* [0-9]* [^ ]* [0-9]* [0-9]* 0 ' journal)" = 2 ] || fail "the hanging record ran $(grep -c '^B .* 0 1 ' journal) times"
     without_the_hanging

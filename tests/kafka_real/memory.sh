@@ -15,8 +15,7 @@ backlog() {
     topics "$source:12" "$source.$group.retry:12:retention.ms=691200000:retention.bytes=-1" "$source.$group.dlt:12:retention.ms=-1"
     produce --brokers "$ORDERLY_KAFKA" --topic "$source" --out produced --count "$count" --size 1024 --work-ms 100 --codec "$codec" \
         --linger-ms 50
-    start_member m "$protocol" "$group" "$source" --workers 64 --set concurrency=64 --set memory.records=64MiB --set order=none \
-        --set close_timeout=20s
+    start_member m "$protocol" "$group" "$source" --workers 64 --set concurrency=64 --set memory.records=64MiB --set order=none
     member_pid=$started
     wait_for "work" 30 begun $((watch * 400))
     peak=$(peak_kib "$member_pid")

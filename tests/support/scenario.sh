@@ -87,11 +87,14 @@ start_orderly() {
     members="$members $started"
 }
 
-# stop_member PID NAME [seconds]: SIGTERM and wait for its end; fails when it does not end well in time.
+# stop_member PID NAME [seconds]: SIGTERM and wait for its end; fails when it does not end in time, or with another code than $ENDS
+# (0 when not set).
 stop_member() {
     kill -TERM "$1"
     wait_gone "$1" "${3:-60}" || fail "member $2 did not leave within ${3:-60} s: $(tail -3 "$2.log")"
-    wait "$1" || fail "member $2 ended with $?: $(tail -3 "$2.log")"
+    code=0
+    wait "$1" || code=$?
+    [ "$code" = "${ENDS:-0}" ] || fail "member $2 ended with $code: $(tail -3 "$2.log")"
 }
 
 # gone PID: that child has ended (until it is waited for it is a zombie).
