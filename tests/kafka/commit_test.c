@@ -97,7 +97,7 @@ static void all_partitions_of_a_step_are_answered(void **state)
     struct rig rig;
     const char *topic;
     char text[4001];
-    enum { partitions = 150 }; /* 600 KB of maps: more than one request */
+    enum { partitions = 135 }; /* 540 KB of maps: more than one request */
     memset(text, 'm', sizeof text - 1);
     text[sizeof text - 1] = '\0';
     text[0] = '1';

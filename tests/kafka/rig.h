@@ -105,7 +105,7 @@ void rig_serve(struct rig *);
 #define rigs_until(condition, ...)                                                  \
     do {                                                                            \
         struct rig *rigs_[] = {__VA_ARGS__};                                        \
-        int64_t end_ = rig_now() + 15000;                                           \
+        int64_t end_ = rig_now() + 40000;                                           \
         while (!(condition)) {                                                      \
             if (rig_now() > end_) {                                                 \
                 fail_msg("%s:%d: not in time: %s", __FILE__, __LINE__, #condition); \
