@@ -1,6 +1,8 @@
 #!/bin/sh
 # The demo ends well, and its summary has the figures that were promised.
 # timeout: 120
+# alone
+# not sanitized
 set -eu
 orderly demo --seconds 8 --exit >out 2>err || { cat out err >&2 && exit 1; }
 for line in 'records in  *320' 'lost  *0  *as promised' 'repeated  *0  *as promised' 'early  *0  *as promised' \
