@@ -78,6 +78,14 @@ void sim_at(struct sim *sim, int64_t delay, sim_action *action, struct sim_event
     push(sim, event);
 }
 
+void sim_at_first(struct sim *sim, int64_t delay, sim_action *action, struct sim_event event)
+{
+    event.at = sim->now + delay;
+    event.seq = 0;
+    event.action = action;
+    push(sim, event);
+}
+
 static struct sim_event pop(struct sim *sim)
 {
     struct sim_event *heap = sim->heap.items, first = heap[0], last = od_vec_pop(&sim->heap);
@@ -109,7 +117,7 @@ static void deliver(struct sim *sim, const struct sim_event *event)
         }
         if (member->frozen) {
             struct sim_event later = *event;
-            later.at = sim->now < member->thaw_at ? member->thaw_at : sim->now + 1;
+            later.at = member->thaw_at; /* the thaw itself comes first then */
             push(sim, later);
             return;
         }

@@ -230,6 +230,8 @@ struct sim {
 _Noreturn void sim_fail(struct sim *, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void sim_say(struct sim *, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void sim_at(struct sim *, int64_t delay, sim_action *, struct sim_event);
+/* Before all others of that time. */
+void sim_at_first(struct sim *, int64_t delay, sim_action *, struct sim_event);
 bool sim_chance(struct sim *, uint32_t thousandths);
 int64_t sim_between(struct sim *, int64_t low, int64_t high);
 /* True: the history was right. False: sim->reason. Without the transcript (NULL) it is silent. */

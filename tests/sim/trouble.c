@@ -91,7 +91,7 @@ static void freeze(struct sim *sim, struct sim_member *member)
             sim->stays.items[id - 1].member == member->index; /* too late for a commit */
     }
     struct sim_event event = {.member = member->index, .a = member->incarnation};
-    sim_at(sim, time, thaw, event);
+    sim_at_first(sim, time, thaw, event);
     sim_at(sim, sim->settings.session_timeout, session_over, event);
 }
 
