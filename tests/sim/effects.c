@@ -62,22 +62,12 @@ static void answer_lost(struct sim *sim, struct sim_member *member, const struct
 
 /* ---- callbacks */
 
-/* a: sequence. */
-static void callback_done(struct sim *sim, const struct sim_event *event)
-{
-    sim_member_step(sim, &sim->members[event->member],
-                    (struct od_event){.type = OD_EVENT_CALLBACK_DONE, .callback = {.sequence = event->a}});
-}
-
 static void callback(struct sim *sim, struct sim_member *member, const struct od_effect *effect)
 {
     for (size_t i = 0; i < effect->ids.count; i++) {
         (void)named(sim, member, member->effects.ids[effect->ids.first + i], "CALLBACK");
     }
-    struct sim_event event = to(member);
-    event.a = effect->ids.sequence;
-    bool slow = sim->faults.slow_network && sim_chance(sim, 50);
-    sim_at(sim, slow ? sim_between(sim, 1000, 100000) : sim_between(sim, 0, 300), callback_done, event);
+    sim_application_callback(sim, member, effect);
 }
 
 /* a: stay, b: offset. */
@@ -136,6 +126,10 @@ static void tell(struct sim *sim, struct sim_member *member, const struct od_eff
     case OD_TELL_RELIEF:
         sim->counts.reliefs++;
         break;
+    case OD_TELL_GATE_FORCED:
+        sim->counts.gates_forced++;
+        member->gate_forced = true;
+        break;
     case OD_TELL_DRAIN_CUT:
         if (sim->faults.strict) {
             sim_fail(sim, "m%d: a drain was cut although all handlers end when told", member->index);
@@ -151,7 +145,6 @@ static void tell(struct sim *sim, struct sim_member *member, const struct od_eff
         }
         break;
     case OD_TELL_STATE_LEFT:
-    case OD_TELL_GATE_FORCED:
     case OD_TELL_LATE_OUTCOME:
     case OD_TELL_DEAD_LETTER:
     case OD_TELL_RETRY:
@@ -216,6 +209,7 @@ void sim_perform(struct sim *sim, struct sim_member *member, const struct od_eff
         sim_cancel(sim, member, effect);
         break;
     case OD_EFFECT_ANSWER_REVOKE:
+        sim_application_revoked(sim, member);
         answered(sim, member, effect);
         break;
     case OD_EFFECT_ANSWER_LOST:
@@ -252,9 +246,13 @@ void sim_perform(struct sim *sim, struct sim_member *member, const struct od_eff
     case OD_EFFECT_TELL:
         tell(sim, member, effect);
         break;
-    case OD_EFFECT_WAITING:
     case OD_EFFECT_COMMIT_DONE:
-    case OD_EFFECT_RECALL: /* workers here begin all of a job at once */
+        sim_application_committed(sim, member, effect);
+        break;
+    case OD_EFFECT_WAITING:
+        break;
+    case OD_EFFECT_RECALL:
+        sim_recall(sim, member, effect);
         break;
     }
 }

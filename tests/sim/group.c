@@ -154,6 +154,7 @@ static void deliver_revoke(struct sim *sim, const struct sim_event *event)
     if (!member->revoke_open || !member->joined || member->lost_told) {
         return;
     }
+    member->gate_at_revoke = member->gate;
     sim_member_step(
         sim, member,
         (struct od_event){.type = OD_EVENT_REVOKE,

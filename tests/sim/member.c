@@ -218,7 +218,8 @@ void sim_member_start(struct sim *sim, const struct sim_event *event)
     member->alive = true;
     member->incarnation++;
     member->leaving = member->frozen = member->suspect = member->lost_told = member->gate = false;
-    member->batch_open = member->joined = member->loose = false;
+    member->batch_open = member->joined = member->loose = member->gate_forced = false;
+    member->commits_open = 0;
     member->bytes_held = member->in_flight = 0;
     member->mono += sim_between(sim, 1, 1000);
     member->tick_at = INT64_MAX;
@@ -307,6 +308,7 @@ void sim_member_closed(struct sim *sim, const struct sim_event *event)
         sim_fail(sim, "memory: m%d has closed and holds %llu bytes", member->index,
                  (unsigned long long)member->bytes_held);
     }
+    sim_application_closed(sim, member);
     sim_say(sim, "m%d has closed", member->index);
     gone(sim, member);
     member->gone = true;

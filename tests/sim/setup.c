@@ -107,6 +107,9 @@ static void draw_settings(struct sim *sim)
     s->kill_grace = sim_between(sim, 0, 2000);
     s->close_timeout = sim_between(sim, 30000, 120000);
     s->commit_interval = sim_between(sim, 100, 3000);
+    if (sim->situation->face == SIM_POLL && !sim->faults.strict && sim_chance(sim, 150)) {
+        s->commit_interval = OD_NEVER; /* the application commits itself; what it has not at a hand-over runs again */
+    }
     s->commit_map_interval = sim_between(sim, 100, 6000);
     s->on_lost = sim_chance(sim, 500) ? OD_ON_LOST_STOP : OD_ON_LOST_CONTINUE;
     draw_limits(sim);

@@ -132,6 +132,8 @@ struct sim_stay {
     struct od_offset_map map;
     int64_t ready_position;
     uint64_t running;
+    uint64_t assigned_callback; /* its sequence; 0: none */
+    bool assigned_returned, end_told;
     uint64_t sent; /* sequence of the commit on its way; 0: none */
     struct sim_event sent_event;
 };
@@ -178,7 +180,9 @@ struct sim_member {
     int64_t revoke_deadline;
     uint64_t bytes_held, in_flight;
     /* the application of the poll face */
-    bool gate;
+    bool gate, gate_forced, gate_at_revoke;
+    uint32_t commits_open;
+    uint64_t commit_token;
     OD_VEC(uint32_t) batch; /* runs of it that are not settled */
     bool batch_open;
     bool stepping;
@@ -189,7 +193,7 @@ struct sim_member {
 struct sim_counts {
     uint64_t events, runs, repeats, rebalances, crashes, evictions, commits, copies, retries, dead_letters, skipped,
         reliefs, rereads, let_go, starts_checked, commits_checked, drains_cut, seeks, losts, duplicates, not_run,
-        map_full, freezes, truncations;
+        map_full, freezes, truncations, gates_forced, recalled;
 };
 
 struct sim {
@@ -291,9 +295,18 @@ void sim_reread(struct sim *, struct sim_member *, const struct od_effect *);
 
 /* work.c: handlers */
 void sim_job(struct sim *, struct sim_member *, const struct od_effect *);
+void sim_recall(struct sim *, struct sim_member *, const struct od_effect *);
 void sim_cancel(struct sim *, struct sim_member *, const struct od_effect *);
 void sim_poll(struct sim *, const struct sim_event *);
 void sim_work_dead(struct sim *, struct sim_member *); /* its handlers have died with it */
+
+/* application.c: what it is promised */
+void sim_application_callback(struct sim *, struct sim_member *, const struct od_effect *);
+void sim_application_run(struct sim *, struct sim_member *, uint32_t stay);
+void sim_application_revoked(struct sim *, struct sim_member *);
+void sim_application_commit(struct sim *, struct sim_member *);
+void sim_application_committed(struct sim *, struct sim_member *, const struct od_effect *);
+void sim_application_closed(struct sim *, struct sim_member *);
 
 /* trouble.c: faults and planned changes */
 void sim_trouble(struct sim *, const struct sim_event *);

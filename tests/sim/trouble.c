@@ -240,6 +240,15 @@ static void one_trouble(struct sim *sim)
         }
         break;
     case 6:
+        if (faults->pause && member && !member->frozen) {
+            bool rate = sim_chance(sim, 300);
+            member->loose = true; /* more may run than is allowed from now on */
+            sim_member_step(
+                sim, member,
+                (struct od_event){.type = rate ? OD_EVENT_RATE : OD_EVENT_CONCURRENCY,
+                                  .number = {.n = (uint64_t)sim_between(sim, rate ? 10 : 1, rate ? 100 : 20)}});
+        }
+        break;
     case 7:
         if (faults->pause && stay) {
             pause(sim, stay);

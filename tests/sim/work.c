@@ -201,6 +201,9 @@ static void job_goes_on(struct sim *sim, uint32_t index)
         struct sim_job *job = &sim->jobs.items[index];
         uint32_t at = job->first + job->next++;
         struct sim_run *run = &sim->runs.items[at];
+        if (run->state == SIM_RUN_ENDED) {
+            continue; /* it was called back */
+        }
         if (run->run.lane && lane_stopped(job, run->run.lane)) {
             not_started(sim, at, false);
             continue;
@@ -265,6 +268,8 @@ static void gate(struct sim *sim, const struct sim_event *event)
         return;
     }
     member->gate = event->a != 0;
+    member->gate_at_revoke &= member->gate;
+    member->gate_forced &= !member->gate;
     sim_member_step(sim, member, (struct od_event){.type = OD_EVENT_GATE, .gate = {.taken = member->gate}});
 }
 
@@ -292,6 +297,7 @@ void sim_job(struct sim *sim, struct sim_member *member, const struct od_effect 
     }
     for (size_t i = 0; i < effect->run.count; i++) {
         const struct od_run *run = &member->effects.runs[effect->run.first + i];
+        sim_application_run(sim, member, run->id);
         (void)add_run(sim, member, run);
     }
     if (member->poll) {
@@ -309,6 +315,24 @@ void sim_job(struct sim *sim, struct sim_member *member, const struct od_effect 
     struct sim_event event = to(member);
     event.a = sim->jobs.count - 1;
     sim_at(sim, sim_between(sim, 0, 10), job_begins, event);
+}
+
+/* Nobody has begun it: it goes back, and is told apart from its job. */
+void sim_recall(struct sim *sim, struct sim_member *member, const struct od_effect *effect)
+{
+    for (size_t i = sim->runs.count; i-- > 0;) {
+        struct sim_run *run = &sim->runs.items[i];
+        if (run->run.record == effect->record && run->member == member->index &&
+            run->incarnation == member->incarnation) {
+            if (run->state == SIM_RUN_WAITING) {
+                run->asynchronous = true;
+                sim->counts.recalled++;
+                not_started(sim, (uint32_t)i, false);
+            }
+            return;
+        }
+    }
+    sim_fail(sim, "m%d: RECALL of a record that was never run", member->index);
 }
 
 void sim_cancel(struct sim *sim, struct sim_member *member, const struct od_effect *effect)
@@ -393,12 +417,6 @@ static size_t batch_left(struct sim *sim, struct sim_member *member)
     return left;
 }
 
-static void commit_want(struct sim *sim, struct sim_member *member)
-{
-    sim_member_step(sim, member,
-                    (struct od_event){.type = OD_EVENT_COMMIT_WANT, .commit_want = {.token = (uint64_t)sim->now + 1}});
-}
-
 /* Ends the batch when it is through, or leaves the rest of it to other threads. */
 static void end_batch(struct sim *sim, struct sim_member *member)
 {
@@ -423,13 +441,16 @@ static void end_batch(struct sim *sim, struct sim_member *member)
         sim_at(sim, 0, gate, event);
     }
     if (sim_chance(sim, 100)) {
-        commit_want(sim, member);
+        sim_application_commit(sim, member);
     }
 }
 
 void sim_poll(struct sim *sim, const struct sim_event *event)
 {
     struct sim_member *member = &sim->members[event->member];
+    if (!member->leaving && sim->settings.commit_interval == OD_NEVER && sim_chance(sim, 200)) {
+        sim_application_commit(sim, member);
+    }
     if (member->batch_open) {
         end_batch(sim, member);
     } else if (!member->leaving) {
