@@ -87,6 +87,24 @@ const char *fresh_name(const char *base)
     return name;
 }
 
+/* A topic that was made is not known at once. */
+static bool topic_known(rd_kafka_t *rk, const char *topic, int partitions)
+{
+    const struct rd_kafka_metadata *metadata = NULL;
+    rd_kafka_topic_t *handle = rd_kafka_topic_new(rk, topic, NULL);
+    bool known = rd_kafka_metadata(rk, 0, handle, &metadata, 5000) == RD_KAFKA_RESP_ERR_NO_ERROR;
+    known = known && metadata->topic_cnt == 1 && !metadata->topics[0].err &&
+            metadata->topics[0].partition_cnt == partitions;
+    for (int i = 0; known && i < partitions; i++) {
+        known = metadata->topics[0].partitions[i].leader >= 0;
+    }
+    if (metadata) {
+        rd_kafka_metadata_destroy(metadata);
+    }
+    rd_kafka_topic_destroy(handle);
+    return known;
+}
+
 void broker_topic_with(struct broker *broker, const char *topic, int partitions, const char *name, const char *value)
 {
     char text[256];
@@ -98,8 +116,19 @@ void broker_topic_with(struct broker *broker, const char *topic, int partitions,
     rd_kafka_event_t *event = rd_kafka_queue_poll(queue, 20000);
     assert_non_null(event);
     assert_int_equal(rd_kafka_event_error(event), 0);
+    size_t count = 0;
+    const rd_kafka_topic_result_t **results =
+        rd_kafka_CreateTopics_result_topics(rd_kafka_event_CreateTopics_result(event), &count);
+    assert_int_equal(count, 1);
+    if (rd_kafka_topic_result_error(results[0])) {
+        fail_msg("%s: %s", topic, rd_kafka_topic_result_error_string(results[0]));
+    }
     rd_kafka_event_destroy(event);
     rd_kafka_NewTopic_destroy(made);
+    int64_t end = rig_now() + 30000;
+    while (!topic_known(rk, topic, partitions)) {
+        assert_true(rig_now() < end);
+    }
     rd_kafka_queue_destroy(queue);
     rd_kafka_destroy(rk);
 }
@@ -390,6 +419,9 @@ static void on_fault(void *userdata, const struct od_engine_fault *fault)
     rig->faults++;
     rig->fault = *fault;
     snprintf(rig->fault_text, sizeof rig->fault_text, "%s", fault->text);
+    if (getenv("RIG_LOG")) {
+        fprintf(stderr, "fault: %s\n", fault->text);
+    }
 }
 
 static void on_log(void *userdata, int level, const char *area, const char *text)
