@@ -65,6 +65,12 @@ bool od_inbox_splice(struct od_inbox *inbox, struct orderly_record *first, struc
     return true;
 }
 
+/* Whether whoever posts it hears of a failure and can do something about it. */
+static bool is_answered(enum od_post_type type)
+{
+    return type == OD_POST_ASK || type == OD_POST_POLL || type == OD_POST_COMMIT || type == OD_POST_MARK_OFFSET;
+}
+
 enum orderly_err od_inbox_post(struct od_inbox *inbox, struct od_post post)
 {
     pthread_mutex_lock(&inbox->mutex);
@@ -73,6 +79,11 @@ enum orderly_err od_inbox_post(struct od_inbox *inbox, struct od_post post)
         error = ORDERLY_CLOSED;
     } else if (!od_vec_push(&inbox->posts, post)) {
         error = ORDERLY_NOMEM;
+        inbox->lost = inbox->lost || !is_answered(post.type);
+    }
+    if (error == ORDERLY_NOMEM) {
+        leave(inbox);
+        return error;
     }
     if (error != ORDERLY_OK) {
         pthread_mutex_unlock(&inbox->mutex);
@@ -82,7 +93,7 @@ enum orderly_err od_inbox_post(struct od_inbox *inbox, struct od_post post)
     return ORDERLY_OK;
 }
 
-void od_inbox_take(struct od_inbox *inbox, struct orderly_record **ret_first, struct od_posts *posts)
+bool od_inbox_take(struct od_inbox *inbox, struct orderly_record **ret_first, struct od_posts *posts)
 {
     od_vec_clear(posts);
     pthread_mutex_lock(&inbox->mutex);
@@ -92,7 +103,9 @@ void od_inbox_take(struct od_inbox *inbox, struct orderly_record **ret_first, st
     inbox->posts = *posts;
     *posts = taken;
     inbox->sleeping = false;
+    bool whole = !inbox->lost;
     pthread_mutex_unlock(&inbox->mutex);
+    return whole;
 }
 
 bool od_inbox_sleep(struct od_inbox *inbox)

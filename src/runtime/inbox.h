@@ -48,6 +48,7 @@ struct od_inbox {
     struct orderly_record *first, *last; /* linked by orderly_record.next */
     struct od_posts posts;
     bool open;     /* a loop takes what comes */
+    bool lost;     /* a post that nobody can be told of found no memory */
     bool sleeping; /* the loop waits, or is about to */
     int fd;
 };
@@ -63,8 +64,8 @@ enum orderly_err od_inbox_post(struct od_inbox *, struct od_post);
 /* Wakes the loop and no more. Async-signal-safe. */
 void od_inbox_ring(const struct od_inbox *);
 
-/* Thread: loop. Moves all there is to the caller; `posts` is emptied first. */
-void od_inbox_take(struct od_inbox *, struct orderly_record **ret_first, struct od_posts *posts);
+/* Thread: loop. Moves all there is to the caller; `posts` is emptied first. False: something was lost for want of memory. */
+bool od_inbox_take(struct od_inbox *, struct orderly_record **ret_first, struct od_posts *posts);
 /* Thread: loop. True when there is nothing: whoever comes from now on rings. */
 bool od_inbox_sleep(struct od_inbox *);
 /* Thread: loop. After a sleep; empties the descriptor. */

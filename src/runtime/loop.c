@@ -18,7 +18,7 @@
 /* A turn at least this often: so that a process that stood still is noticed. */
 #define TURN_MAX_MS 500
 /* After the close deadline: the engine has this long to leave. */
-#define LEAVE_GRACE_MS 15000
+#define LEAVE_GRACE_MS 12000
 
 void od_loop_clock(struct od_loop *loop)
 {
@@ -393,7 +393,9 @@ static void receive(struct od_loop *loop, const struct od_post *post)
 static void read_inbox(struct od_loop *loop)
 {
     struct orderly_record *first;
-    od_inbox_take(&loop->orderly->inbox, &first, &loop->posts);
+    if (!od_inbox_take(&loop->orderly->inbox, &first, &loop->posts)) {
+        od_loop_out_of_memory(loop);
+    }
     od_loop_clock(loop); /* not before anything that was taken: delays count from now */
     if (first != NULL) {
         od_loop_settled(loop, first);
@@ -504,7 +506,9 @@ static void finish(struct od_loop *loop)
     uint64_t id, lease;
     while (od_map_next(&loop->leases, &cursor, &id, &lease)) {
         atomic_store(&((struct od_lease *)(uintptr_t)lease)->closed, true);
-        od_lease_unref((struct od_lease *)(uintptr_t)lease);
+        if (!loop->broken) { /* else records may need it that the core has not forgotten: better kept for ever */
+            od_lease_unref((struct od_lease *)(uintptr_t)lease);
+        }
     }
     od_map_clear(&loop->leases);
     loop->last_id = 0;

@@ -16,6 +16,7 @@
 
 #define RECORDS_A_TURN 256
 
+_Thread_local int fake_exempt;
 struct fake_state fake = {.mutex = PTHREAD_MUTEX_INITIALIZER, .fd = -1};
 
 struct od_engine {
@@ -277,7 +278,9 @@ void od_engine_fetch(struct od_engine *engine, uint32_t id, uint32_t records, in
 
 static void answer(struct od_engine *engine, struct od_event event)
 {
+    fake_exempt++;
     od_assert(od_vec_push(&engine->answers, event));
+    fake_exempt--;
     fake_ring();
 }
 

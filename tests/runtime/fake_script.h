@@ -41,6 +41,9 @@ struct fake_state {
 };
 extern struct fake_state fake;
 
+/* Above 0: allocations of this thread are the fake's own and never fail (oom_test.c). */
+extern _Thread_local int fake_exempt;
+
 void fake_lock(void);
 void fake_unlock(void);
 void fake_ring(void);

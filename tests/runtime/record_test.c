@@ -235,12 +235,10 @@ static void a_handler_that_ignores_its_cancel_is_reported_as_stuck_and_never_set
     struct run run;
     struct orderly *orderly = fake_member(NULL, NULL, NULL);
     fake_append(0, 1, 0);
-    run_begin(&run, orderly,
-              &(struct orderly_handler){.userdata = &hand,
-                                        .handle = ignore_everything,
-                                        .workers = 1,
-                                        .timeout_ms = 10,
-                                        .stuck_grace_ms = 10});
+    run_begin(
+        &run, orderly,
+        &(struct orderly_handler){
+            .userdata = &hand, .handle = ignore_everything, .workers = 1, .timeout_ms = 10, .stuck_grace_ms = 10});
     assert_true(wait_condition(orderly, "stuck"));
     assert_true(fake_committed(0) <= 0);
     door_open(&hand.door);
