@@ -53,6 +53,8 @@ size_t fake_topics_changed(void);
 
 /* Waits until `done` is true; false after FAKE_WAIT_MS. */
 bool fake_wait(bool (*done)(void *userdata), void *userdata);
+/* The same with a time of one's own. */
+bool fake_wait_within(bool (*done)(void *userdata), void *userdata, int64_t timeout_ms);
 bool fake_wait_committed(int32_t partition, int64_t offset);
 bool fake_wait_assigned(int32_t partition, bool assigned);
 /* Until the core has been told of a revoke, and has not answered. */

@@ -201,9 +201,9 @@ static int64_t now_ms(void)
     return (int64_t)time.tv_sec * 1000 + time.tv_nsec / 1000000;
 }
 
-bool fake_wait(bool (*done)(void *userdata), void *userdata)
+bool fake_wait_within(bool (*done)(void *userdata), void *userdata, int64_t timeout_ms)
 {
-    int64_t until_ms = now_ms() + FAKE_WAIT_MS;
+    int64_t until_ms = now_ms() + timeout_ms;
     while (!done(userdata)) {
         if (now_ms() > until_ms) {
             return false;
@@ -211,6 +211,11 @@ bool fake_wait(bool (*done)(void *userdata), void *userdata)
         nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
     }
     return true;
+}
+
+bool fake_wait(bool (*done)(void *userdata), void *userdata)
+{
+    return fake_wait_within(done, userdata, FAKE_WAIT_MS);
 }
 
 struct expectation {

@@ -6,6 +6,40 @@ static const struct orderly_partition unknown_partition = {"nowhere", 0};
 static const struct orderly_partition no_topic = {NULL, 0};
 static const struct orderly_partition whole_topic = {"t", -1};
 
+static void null_is_no_record(void **state)
+{
+    (void)state;
+    struct orderly_record_view view = ORDERLY_RECORD_VIEW_INIT;
+    int fd;
+    assert_int_equal(orderly_record_view(NULL, &view), ORDERLY_INVALID);
+    assert_null(orderly_record_topic(NULL));
+    assert_int_equal(orderly_record_partition(NULL), -1);
+    assert_int_equal(orderly_record_offset(NULL), -1);
+    assert_int_equal(orderly_record_timestamp_ms(NULL), -1);
+    assert_null(orderly_record_key(NULL).data);
+    assert_null(orderly_record_value(NULL).data);
+    assert_int_equal(orderly_record_header_count(NULL), 0);
+    assert_null(orderly_record_header(NULL, 0).name);
+    assert_null(orderly_record_header_named(NULL, "x").data);
+    assert_int_equal(orderly_record_leader_epoch(NULL), -1);
+    assert_int_equal(orderly_record_attempt(NULL), 0);
+    assert_int_equal(orderly_record_due_ms(NULL), 0);
+    assert_null(orderly_record_origin_topic(NULL));
+    assert_int_equal(orderly_record_origin_partition(NULL), -1);
+    assert_int_equal(orderly_record_origin_offset(NULL), -1);
+    assert_int_equal(orderly_record_origin_timestamp_ms(NULL), -1);
+    assert_null(orderly_record_idempotency_key(NULL));
+    assert_int_equal(orderly_record_fence(NULL), 0);
+    assert_false(orderly_record_cancelled(NULL, NULL, NULL));
+    assert_int_equal(orderly_record_cancel_fd(NULL, &fd), ORDERLY_INVALID);
+    assert_int_equal(orderly_record_sleep(NULL, 0), ORDERLY_INVALID);
+    assert_int_equal(orderly_record_extend(NULL, 0), ORDERLY_INVALID);
+    assert_int_equal(orderly_record_set_error(NULL, "a", "b"), ORDERLY_INVALID);
+    orderly_record_set_delay(NULL, 1);
+    assert_null(orderly_record_ref(NULL));
+    orderly_record_unref(NULL);
+}
+
 static void null_is_invalid_everywhere(void **state)
 {
     (void)state;
@@ -16,7 +50,6 @@ static void null_is_invalid_everywhere(void **state)
     struct orderly_member member = ORDERLY_MEMBER_INIT;
     struct orderly_handler handler = ORDERLY_HANDLER_INIT;
     struct orderly_settlement settlement = ORDERLY_SETTLEMENT_INIT;
-    struct orderly_record_view view = ORDERLY_RECORD_VIEW_INIT;
     struct orderly_partition *partitions;
     struct orderly_lag *lags;
     struct orderly_stats *stats;
@@ -54,33 +87,6 @@ static void null_is_invalid_everywhere(void **state)
     assert_int_equal(orderly_quit_fd(NULL, &first_partition, &fd), ORDERLY_INVALID);
     assert_int_equal(orderly_settle_wait(NULL, NULL, 0, 0), ORDERLY_INVALID);
     assert_int_equal(orderly_run(NULL, &handler, &error), ORDERLY_INVALID);
-    assert_int_equal(orderly_record_view(NULL, &view), ORDERLY_INVALID);
-    assert_null(orderly_record_topic(NULL));
-    assert_int_equal(orderly_record_partition(NULL), -1);
-    assert_int_equal(orderly_record_offset(NULL), -1);
-    assert_int_equal(orderly_record_timestamp_ms(NULL), -1);
-    assert_null(orderly_record_key(NULL).data);
-    assert_null(orderly_record_value(NULL).data);
-    assert_int_equal(orderly_record_header_count(NULL), 0);
-    assert_null(orderly_record_header(NULL, 0).name);
-    assert_null(orderly_record_header_named(NULL, "x").data);
-    assert_int_equal(orderly_record_leader_epoch(NULL), -1);
-    assert_int_equal(orderly_record_attempt(NULL), 0);
-    assert_int_equal(orderly_record_due_ms(NULL), 0);
-    assert_null(orderly_record_origin_topic(NULL));
-    assert_int_equal(orderly_record_origin_partition(NULL), -1);
-    assert_int_equal(orderly_record_origin_offset(NULL), -1);
-    assert_int_equal(orderly_record_origin_timestamp_ms(NULL), -1);
-    assert_null(orderly_record_idempotency_key(NULL));
-    assert_int_equal(orderly_record_fence(NULL), 0);
-    assert_false(orderly_record_cancelled(NULL, NULL, NULL));
-    assert_int_equal(orderly_record_cancel_fd(NULL, &fd), ORDERLY_INVALID);
-    assert_int_equal(orderly_record_sleep(NULL, 0), ORDERLY_INVALID);
-    assert_int_equal(orderly_record_extend(NULL, 0), ORDERLY_INVALID);
-    assert_int_equal(orderly_record_set_error(NULL, "a", "b"), ORDERLY_INVALID);
-    orderly_record_set_delay(NULL, 1);
-    assert_null(orderly_record_ref(NULL));
-    orderly_record_unref(NULL);
     assert_int_equal(orderly_assignment(NULL, &partitions, &count), ORDERLY_INVALID);
     orderly_assignment_free(NULL, 0);
     assert_int_equal(orderly_member(NULL, &member), ORDERLY_INVALID);
@@ -348,6 +354,7 @@ static void two_threads_cannot_poll_at_once(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(null_is_no_record, face_reset),
         cmocka_unit_test_setup(null_is_invalid_everywhere, face_reset),
         cmocka_unit_test_setup(arguments_out_of_range_are_invalid, face_reset),
         cmocka_unit_test_setup(partitions_that_are_not_ours_are_stale, face_reset),

@@ -5,7 +5,6 @@
 #include "face.h"
 
 #include <errno.h>
-#include <time.h>
 
 #include "fake_script.h"
 
@@ -166,13 +165,16 @@ static enum orderly_outcome handle(struct orderly_record *record, void *userdata
     return ORDERLY_ACK;
 }
 
+static bool all_handled(void *userdata)
+{
+    (void)userdata;
+    return atomic_load(&handled) >= RECORDS;
+}
+
 /* Where a failure keeps a record from ever coming, time ends the run. */
 static void *close_later(void *orderly)
 {
-    for (int i = 0; i < 30 && atomic_load(&handled) < RECORDS; i++) {
-        struct timespec short_time = {.tv_nsec = 10000000};
-        nanosleep(&short_time, NULL);
-    }
+    (void)fake_wait_within(all_handled, NULL, 300);
     (void)!orderly_close(orderly);
     return NULL;
 }
