@@ -33,7 +33,7 @@ planned() {
     group_topics "$source" 12 "$group"
     add && add && add
     produce --brokers "$ORDERLY_KAFKA" --topic "$source" --out produced --count "$count" --rate "$rate" --keys 400 --work-ms 20 \
-        --work-max-ms 400 --plans 'A*95,R1:300*5' --linger-ms 0 &
+        --work-max-ms 400 --plans 'A*93,R1:300*5,R1:2500*2' --linger-ms 0 &
     producer=$!
     members="$members $producer"
     wait_for "the first eighth" 90 eighths 1
