@@ -225,6 +225,11 @@ void sim_check_told(struct sim *sim, const struct sim_run *run)
     if (settled->outcome == ORDERLY_ACK || settled->outcome == ORDERLY_DROP) {
         entry->told = true;
     }
+    if (settled->outcome == ORDERLY_THROTTLE || settled->outcome == ORDERLY_RELEASE) {
+        bool wish = settled->outcome == ORDERLY_THROTTLE && settled->delay_ms >= 0;
+        entry->wait_stay = id;
+        entry->not_before = sim->now + (wish ? least_delay(&sim->settings, settled, 1) : 1000);
+    }
     if (settled->outcome == ORDERLY_RETRY && sim->settings.retry_in == OD_RETRY_IN_LANE) {
         entry->spent++;
         entry->wait_stay = id;
