@@ -34,7 +34,7 @@ thousand() {
 
 # ended N: so many runs have ended.
 ended() {
-    [ "$(grep -c '^E ' journal 2>/dev/null || true)" -ge "$1" ]
+    [ "$(count_lines '^E ' journal)" -ge "$1" ]
 }
 
 for protocol in $PROTOCOLS; do

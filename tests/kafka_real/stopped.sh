@@ -17,7 +17,8 @@ no_commit_went_back() {
 stopped() {
     protocol=$1 face=$2 group=stopped-$1-$2-$run_id source=stopped-$1-$2-$run_id
     enter "$group"
-    group_topics "$source" 6 "$group"
+    # one retry partition: whatever the assignor does, each member has some of the source
+    topics "$source:6" "$source.$group.retry:1:retention.ms=691200000:retention.bytes=-1" "$source.$group.dlt:1:retention.ms=-1"
     for name in m1 m2; do
         start_member $name "$protocol" "$group" "$source" --workers $concurrency --set concurrency=$concurrency --events events.$name --face "$face" \
             --set kafka.max.poll.interval.ms=12000 --set rebalance.hold_max=4s --set rebalance.drain_timeout=1s --set commit.timeout=2s
@@ -31,6 +32,7 @@ stopped() {
     while [ "$stop" -lt "$stops" ]; do
         stop=$((stop + 1))
         wait_for "work before stop $stop" 120 finished $((count * stop / (stops + 3)))
+        wait_for "partitions at both" 60 shared
         offsets --brokers "$ORDERLY_KAFKA" --group "$group" --topic "$source" >offsets.was
         # shellcheck disable=SC2154 # m1 is set by eval
         kill -STOP "$m1"
@@ -53,10 +55,18 @@ stopped() {
     cd .. || exit
 }
 
-# has_all NAME: that member has all six partitions of the source.
+# owned NAME: how many of the source's partitions that member has.
+owned() {
+    awk -v t="$source" '$4 == t && $3 == "assigned" { n[$5] = 1 } $4 == t && ($3 == "revoked" || $3 == "lost") { delete n[$5] }
+        END { c = 0; for (p in n) c++; print c }' "events.$1"
+}
+
 has_all() {
-    [ "$(awk -v t="$source" '$4 == t && $3 == "assigned" { n[$5] = 1 } $4 == t && ($3 == "revoked" || $3 == "lost") { delete n[$5] }
-        END { c = 0; for (p in n) c++; print c }' "events.$1")" = 6 ]
+    [ "$(owned "$1")" = 6 ]
+}
+
+shared() {
+    [ -f events.m1 ] && [ -f events.m2 ] && [ "$(owned m1)" -gt 0 ] && [ "$(owned m2)" -lt 6 ]
 }
 
 # told_lost NAME N
