@@ -22,6 +22,7 @@ lives() {
     wait "$producer" || fail "the producer failed"
     start_member last "$protocol" "$group" "$source"
     last=$started
+    wait_for "the last member" 30 test -s last.log
     wait_for "the end of all" 60 finished "$count"
     stop_member "$last" last
     # a batch has several records of a key: a retry comes after those that were handed out with it

@@ -52,6 +52,7 @@ stopped() {
     no_commit_went_back
     # what ran again when they left is done by the next one
     start_member m3 "$protocol" "$group" "$source"
+    wait_for "m3" 30 test -s m3.log
     wait_for "the last commit" 60 all_committed
     stop_member "$started" m3
     check --produced produced --journal journal --killed 1 --expect "$count" --max-repeats $((stops * (concurrency + 2 * rate)))
