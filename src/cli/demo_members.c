@@ -2,9 +2,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -29,27 +29,30 @@ static void say_tail(const struct od_demo_member *member)
     }
 }
 
-static int spawn(struct od_demo_member *member, char *const *argv)
+/* In the child: a group of its own (Ctrl-C is for us, who then ask them to leave), and an end with ours, however that comes: the broker ends then too. */
+static void become_member(const struct od_demo_member *member, char *const *argv, pid_t demo)
 {
-    posix_spawn_file_actions_t actions;
-    posix_spawnattr_t attributes;
     sigset_t none;
-    pid_t pid = -1;
+    int input = open("/dev/null", O_RDONLY);
+    int log = open(member->log, O_WRONLY | O_CREAT | O_APPEND, 0644);
+
     sigemptyset(&none);
-    posix_spawn_file_actions_init(&actions);
-    posix_spawnattr_init(&attributes);
-    /* A group of its own: Ctrl-C is for us, who then ask them to leave. */
-    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETPGROUP);
-    posix_spawnattr_setsigmask(&attributes, &none);
-    posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-    posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, member->log, O_WRONLY | O_CREAT | O_APPEND, 0644);
-    posix_spawn_file_actions_adddup2(&actions, STDERR_FILENO, STDOUT_FILENO);
-    int failed = posix_spawn(&pid, "/proc/self/exe", &actions, &attributes, argv, environ);
-    posix_spawnattr_destroy(&attributes);
-    posix_spawn_file_actions_destroy(&actions);
-    if (failed) {
-        errno = failed;
-        return -1;
+    sigprocmask(SIG_SETMASK, &none, NULL);
+    (void)setpgid(0, 0);
+    (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() == demo && input >= 0 && log >= 0 && dup2(input, STDIN_FILENO) >= 0 &&
+        dup2(log, STDOUT_FILENO) >= 0 && dup2(log, STDERR_FILENO) >= 0) {
+        execv("/proc/self/exe", argv);
+    }
+    _exit(126);
+}
+
+static int spawn(const struct od_demo_member *member, char *const *argv)
+{
+    pid_t demo = getpid(), pid = fork();
+
+    if (pid == 0) {
+        become_member(member, argv, demo);
     }
     return pid;
 }
