@@ -391,7 +391,7 @@ static void mark_below(struct sim *sim, struct sim_member *member, uint32_t stay
     for (size_t i = sim->active.count; i-- > 0;) {
         uint32_t index = sim->active.items[i];
         struct sim_run *run = &sim->runs.items[index];
-        if (run->run.id != stay || run->offset >= next) {
+        if (run->run.id != stay || run->offset >= next || run->stale) {
             continue;
         }
         run->outcome.outcome = ORDERLY_ACK;
