@@ -10,7 +10,12 @@
  */
 #include "core/state.h"
 
-enum { RECORDS_AT_ONCE = 50000, SPAN_MAX = 1 << 24 };
+enum {
+    RECORDS_AT_ONCE = 50000,
+    SPAN_MAX = 1 << 24,
+    READ_AHEAD = 8000, /* queued records of one stay: more would only fall out of the processor's caches */
+    HEADS_ENOUGH = 256 /* ... once so many of them may start at any time; what waits behind a lane does not count */
+};
 
 void od_budget_hold(struct od_core *core, struct od_stay *stay, int64_t bytes)
 {
@@ -38,6 +43,14 @@ static bool reads(const struct od_core *core, const struct od_stay *stay)
            core->close.stage == OD_CLOSE_NOT;
 }
 
+/* Whether there is enough to start: reading on would not make anything start earlier. */
+static bool reading_ahead(const struct od_core *core, const struct od_stay *stay)
+{
+    uint64_t heads = stay->free.count + (uint64_t)stay->lanes.count;
+    uint64_t enough = core->concurrency < HEADS_ENOUGH ? core->concurrency : HEADS_ENOUGH;
+    return stay->queued > READ_AHEAD / 2 && heads >= enough;
+}
+
 /* Records that the limits still let in; which limit says no is a named state. */
 static int64_t records_left(struct od_core *core, struct od_stay *stay)
 {
@@ -62,7 +75,8 @@ static int64_t records_left(struct od_core *core, struct od_stay *stay)
     if (stay->lanes_full > 0) {
         return 0;
     }
-    return left < RECORDS_AT_ONCE ? left : RECORDS_AT_ONCE;
+    int64_t ahead = reading_ahead(core, stay) ? READ_AHEAD - (int64_t)stay->queued : RECORDS_AT_ONCE;
+    return left < ahead ? left : ahead;
 }
 
 static int64_t bytes_left(struct od_core *core, struct od_stay *stay)
@@ -107,7 +121,8 @@ void od_budget_review(struct od_core *core, struct od_stay *stay)
     }
     /* A full window or share opens again when there is room for more than a few. */
     if (stay->credit_records == 0 && stay->queued > 0 &&
-        (records < core->settings->limit_window / 16 || bytes < fetch_limit(core) / (16 * (int64_t)core->stay_count))) {
+        ((records < core->settings->limit_window / 16 && records < READ_AHEAD / 2) ||
+         bytes < fetch_limit(core) / (16 * (int64_t)core->stay_count))) {
         records = bytes = 0;
     }
     bool less = records < stay->credit_records || bytes < stay->credit_bytes;

@@ -39,7 +39,7 @@ static void take_rights(struct orderly_group *group, const rd_kafka_ConsumerGrou
     size_t count = 0;
     const rd_kafka_AclOperation_t *list = rd_kafka_ConsumerGroupDescription_authorized_operations(from, &count);
     group->rights_known = list && count;
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; list && i < count; i++) {
         group->may_read |= list[i] == RD_KAFKA_ACL_OPERATION_READ || list[i] == RD_KAFKA_ACL_OPERATION_ALL;
     }
 }

@@ -26,7 +26,7 @@ void orderly_topics_free(struct orderly_topics *topics)
 
 static bool allows(const rd_kafka_AclOperation_t *list, size_t count, rd_kafka_AclOperation_t wanted)
 {
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; list && i < count; i++) {
         if (list[i] == wanted || list[i] == RD_KAFKA_ACL_OPERATION_ALL) {
             return true;
         }

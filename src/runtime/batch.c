@@ -105,7 +105,9 @@ struct orderly_batch *od_batch_make(struct orderly_record *first, size_t count)
         end += slice.count;
         sort_slice(batch->records + slice.first, slice.count);
         if (slice.count > 0) {
-            atomic_fetch_add(&batch->records[slice.first]->lease->out, slice.count);
+            const struct orderly_record *head = batch->records[slice.first];
+            od_assert(head != NULL);
+            atomic_fetch_add(&head->lease->out, slice.count);
             batch->slices[batch->slice_count++] = slice;
         }
     }

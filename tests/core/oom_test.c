@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "../base/oom.c"
+#include "../base/oom.c" /* NOLINT(bugprone-suspicious-include): the tests of base own it */
 #include "base/config.h"
 #include "core/core.h"
 
@@ -125,7 +125,7 @@ static void scene(struct play *play)
         event = (struct od_event){.type = OD_EVENT_COMMIT_WANT, .commit_want = {NULL, 0, 1}};
         step(play, &event);
     }
-    event = (struct od_event){.type = OD_EVENT_SEEK, .position = {3, 5000}};
+    event = (struct od_event){.type = OD_EVENT_SEEK, .position = {3, 5000, 0}};
     step(play, &event);
     event = (struct od_event){.type = OD_EVENT_REVOKE, .partitions = {ids, 2, play->now + 100000, false}};
     step(play, &event);
