@@ -5,7 +5,7 @@
 set -eu
 : "${ORDERLY_KAFKA:?}"
 member=''
-trap 'kill $member 2>/dev/null' EXIT
+trap '[ -z "$member" ] || kill "$member" 2>/dev/null || true' EXIT
 topic=ward-$$ group=tools-$$
 
 fail() {

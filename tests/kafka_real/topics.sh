@@ -93,7 +93,7 @@ strange_commit() {
     pid=$started
     wait_for "the rest" 40 finished $((count - 100))
     stop_member "$pid" m
-    [ "$(grep -c 'committed map is not ours' m.log)" -ge 1 ] || fail "a strange text in the commit is not told"
+    [ "$(grep -c 'committed map is written by another program' m.log)" -ge 1 ] || fail "a strange text in the commit is not told"
     awk '$3 >= 100' produced >kept && mv kept produced
     check --produced produced --journal journal --expect $((count - 100))
     cd .. || exit
