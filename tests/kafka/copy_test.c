@@ -328,6 +328,8 @@ static void a_broken_producer_answers_all_and_is_replaced(void **state)
     od_engine_copy(scene.rig.engine, &request);
     rigs_until(scene.rig.copies.count == 1, &scene.rig);
     rd_kafka_t *producer = scene.rig.engine->copier.handle->rk;
+    char name[128]; /* unlike the address never used again */
+    snprintf(name, sizeof name, "%s", rd_kafka_name(producer));
     for (uint64_t i = 0; i < 5; i++) {
         request.record = 200 + i;
         od_engine_copy(scene.rig.engine, &request);
@@ -335,7 +337,7 @@ static void a_broken_producer_answers_all_and_is_replaced(void **state)
     rd_kafka_test_fatal_error(producer, RD_KAFKA_RESP_ERR_OUT_OF_ORDER_SEQUENCE_NUMBER, "planted");
     rigs_until(scene.rig.copies.count == 6, &scene.rig);
     copy_until_written(&scene, &request, OD_COPY_AGAIN);
-    assert_true(scene.rig.engine->copier.handle->rk != producer);
+    assert_string_not_equal(rd_kafka_name(scene.rig.engine->copier.handle->rk), name);
     end(&scene);
 }
 

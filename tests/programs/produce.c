@@ -1,7 +1,7 @@
 /*
  * Writes records with plans (common/plan.h) to a topic and says what it wrote, a line each, once the broker has it:
  *   id partition offset key_hash hash header_hash plan work_ms
- * Keys and values are arbitrary bytes: null, empty, NUL and invalid UTF-8 among them.
+ * With --plain 1 without headers, so without plans: for the benchmark. Keys and values are arbitrary bytes: null, empty, NUL and invalid UTF-8 among them.
  */
 #include <inttypes.h>
 #include <librdkafka/rdkafka.h>
@@ -22,7 +22,7 @@ struct made {
 
 static const char *brokers, *topic, *out = "/dev/stdout", *plans = "A", *codec = "none", *due_header, *header;
 static int64_t count = 1000, keys = 100, rate, size = 40, work_ms, work_max_ms, first_id, seed = 1, bytes, due_min_ms,
-               due_max_ms, first_delay_ms, partition = -1, linger_ms = 5;
+               due_max_ms, first_delay_ms, partition = -1, linger_ms = 5, plain;
 static FILE *written;
 static int64_t failed, delivered;
 static uint64_t state;
@@ -94,6 +94,9 @@ static void add_headers(rd_kafka_headers_t *headers, const struct made *made, ui
 {
     char text[96], due[32];
 
+    if (plain) {
+        return;
+    }
     snprintf(text, sizeof text, "%" PRId64 " %s %" PRId64, made->id, made->plan, made->work_ms);
     rd_kafka_header_add(headers, TEST_PLAN_HEADER, -1, text, -1);
     *hash = test_hash(test_hash(*hash, TEST_PLAN_HEADER, strlen(TEST_PLAN_HEADER)), text, strlen(text));
@@ -197,6 +200,7 @@ int main(int argc, char **argv)
                                        {.name = "due-min-ms", .number = &due_min_ms},
                                        {.name = "due-max-ms", .number = &due_max_ms},
                                        {.name = "first-delay-ms", .number = &first_delay_ms},
+                                       {.name = "plain", .number = &plain},
                                        {.name = "partition", .number = &partition},
                                        {.name = "linger-ms", .number = &linger_ms},
                                        {.name = NULL}};
