@@ -33,43 +33,48 @@ void od_text_add(struct od_text *text, const char *more)
 
 void od_text_add_char(struct od_text *text, char c)
 {
-    od_text_add_bytes(text, &c, 1);
+    if (text->count + 1 < text->room) {
+        text->data[text->count++] = c;
+        text->data[text->count] = '\0';
+    } else {
+        text->cut = true;
+    }
 }
 
-static void add_number(struct od_text *text, uint64_t number, unsigned base, unsigned digits)
+/* Divisions by a constant, and one copy: each record's identity is written this way. */
+static void add_number(struct od_text *text, uint64_t number, bool hex, unsigned digits)
 {
-    char reversed[64];
-    unsigned count = 0;
+    char room[64];
+    char *end = room + sizeof room, *at = end;
     do {
-        reversed[count++] = "0123456789abcdef"[number % base];
-        number /= base;
+        *--at = hex ? "0123456789abcdef"[number & 15] : (char)('0' + number % 10);
+        number = hex ? number >> 4 : number / 10;
     } while (number);
-    for (unsigned i = count; i < digits; i++)
-        od_text_add_char(text, '0');
-    while (count)
-        od_text_add_char(text, reversed[--count]);
+    while (at > room && (size_t)(end - at) < digits)
+        *--at = '0';
+    od_text_add_bytes(text, at, (size_t)(end - at));
 }
 
 void od_text_add_u64(struct od_text *text, uint64_t number)
 {
-    add_number(text, number, 10, 0);
+    add_number(text, number, false, 0);
 }
 
 void od_text_add_i64(struct od_text *text, int64_t number)
 {
     if (number < 0)
         od_text_add_char(text, '-');
-    add_number(text, number < 0 ? 0 - (uint64_t)number : (uint64_t)number, 10, 0);
+    add_number(text, number < 0 ? 0 - (uint64_t)number : (uint64_t)number, false, 0);
 }
 
 void od_text_add_hex(struct od_text *text, uint64_t number, unsigned digits)
 {
-    add_number(text, number, 16, digits);
+    add_number(text, number, true, digits);
 }
 
 void od_text_add_padded(struct od_text *text, uint64_t number, unsigned digits)
 {
-    add_number(text, number, 10, digits);
+    add_number(text, number, false, digits);
 }
 
 void od_text_add_duration(struct od_text *text, int64_t ms)
