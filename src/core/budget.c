@@ -13,7 +13,7 @@
 enum {
     RECORDS_AT_ONCE = 50000,
     SPAN_MAX = 1 << 24,
-    READ_AHEAD = 8000, /* queued records of one stay: more would only fall out of the processor's caches */
+    READ_AHEAD = 4000, /* queued records of one stay: more would only fall out of the processor's caches */
     HEADS_ENOUGH = 256 /* ... once so many of them may start at any time; what waits behind a lane does not count */
 };
 
