@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "daemon/headers.h"
+
 /* Nothing else is inherited: a handler must not find the secrets of the one that runs it by accident. */
 static const char *const KEPT[] = {"PATH", "HOME",   "USER",     "LOGNAME", "SHELL",
                                    "LANG", "LC_ALL", "LC_CTYPE", "TZ",      "TMPDIR"};
@@ -101,25 +103,7 @@ static void compose_key(struct od_bytes *block, struct orderly_bytes key)
 static void compose_headers(struct od_bytes *block, struct orderly_record *record, size_t count)
 {
     begin(block, "ORDERLY_HEADERS");
-    od_bytes_byte(block, '[');
-    for (size_t i = 0; i < count; i++) {
-        struct orderly_header header = orderly_record_header(record, i);
-
-        od_bytes_text(block, i > 0 ? ",[" : "[");
-        od_bytes_json_text(block, header.name);
-        od_bytes_byte(block, ',');
-        if (header.value.data == NULL) {
-            od_bytes_text(block, "null");
-        } else if (od_bytes_is_utf8(header.value.data, header.value.size)) {
-            od_bytes_json(block, header.value.data, header.value.size);
-        } else {
-            od_bytes_text(block, "{\"base64\":\"");
-            od_bytes_base64(block, header.value.data, header.value.size);
-            od_bytes_text(block, "\"}");
-        }
-        od_bytes_byte(block, ']');
-    }
-    od_bytes_byte(block, ']');
+    od_headers_json(block, record, count);
     end(block);
 }
 

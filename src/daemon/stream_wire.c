@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "daemon/headers.h"
+
 static const int64_t EXTEND_MAX = INT64_C(366) * 24 * 3600 * 1000;
 
 /* ---- What we say -------------------------------------------------------------------------------------- */
@@ -42,25 +44,8 @@ static void add_time(struct od_bytes *out, const char *name, int64_t unix_ms)
 
 static void add_headers(struct od_bytes *out, struct orderly_record *record, size_t count)
 {
-    od_bytes_text(out, ",\"headers\":[");
-    for (size_t i = 0; i < count; i++) {
-        struct orderly_header header = orderly_record_header(record, i);
-
-        od_bytes_text(out, i > 0 ? ",[" : "[");
-        od_bytes_json_text(out, header.name);
-        od_bytes_byte(out, ',');
-        if (header.value.data == NULL) {
-            od_bytes_text(out, "null");
-        } else if (od_bytes_is_utf8(header.value.data, header.value.size)) {
-            od_bytes_json(out, header.value.data, header.value.size);
-        } else {
-            od_bytes_text(out, "{\"base64\":\"");
-            od_bytes_base64(out, header.value.data, header.value.size);
-            od_bytes_text(out, "\"}");
-        }
-        od_bytes_byte(out, ']');
-    }
-    od_bytes_byte(out, ']');
+    od_bytes_text(out, ",\"headers\":");
+    od_headers_json(out, record, count);
 }
 
 void od_stream_delivery(struct od_bytes *out, uint64_t id, struct orderly_record *record, int64_t deadline_ms,
