@@ -1,6 +1,7 @@
 #!/bin/sh
 # Three groups over three topics; members leave in each way there is: nothing lost; with planned changes only nothing repeated and all in order.
 # timeout: 900
+SESSION_MS=6000 # members are killed or stopped: the others wait for this
 # shellcheck source=tests/support/scenario.sh
 . "$ORDERLY_SOURCE_DIR/tests/support/scenario.sh"
 if full; then count=500000 rate=5000; else count=6000 rate=400; fi

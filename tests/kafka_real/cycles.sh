@@ -23,7 +23,7 @@ lives() {
     start_member last "$protocol" "$group" "$source"
     last=$started
     wait_for "the last member" 30 test -s last.log
-    wait_for "the end of all" 60 finished "$count"
+    wait_for "the end of all" 60 all_finished "$count"
     stop_member "$last" last
     # a batch has several records of a key: a retry comes after those that were handed out with it
     check --produced produced --journal journal --order key --expect "$count"

@@ -1,6 +1,7 @@
 #!/bin/sh
 # kill -9 again and again: nothing lost; repeats only of what ran or ended after the last commit, bounded and counted.
 # timeout: 420
+SESSION_MS=6000 # members are killed or stopped: the others wait for this
 # shellcheck source=tests/support/scenario.sh
 . "$ORDERLY_SOURCE_DIR/tests/support/scenario.sh"
 if full; then kills=12 count=18000; else kills=3 count=4000; fi

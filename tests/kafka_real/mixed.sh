@@ -17,7 +17,7 @@ in_process() {
     done
     # the fate of X is its third retry: wait for all others, then for its dead letters below
     others=$(grep -vc ' X:' produced)
-    wait_for "the end of $others records" 180 finished "$others"
+    wait_for "the end of $others records" 180 all_finished "$others"
     wait_for "the last attempts" 60 attempts_over "$(grep -c ' X:' produced)" 3
     for i in 1 2 3; do
         eval stop_member "\$m$i" "m$i"

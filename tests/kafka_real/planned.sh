@@ -43,7 +43,7 @@ planned() {
     wait_for "half" 90 eighths 4
     add && add && add
     wait "$producer" || fail "the producer failed"
-    wait_for "the end of all" 120 finished "$count"
+    wait_for "the end of all" 120 all_finished "$count"
     while [ -n "$alive" ]; do
         remove
     done

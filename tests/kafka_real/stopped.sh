@@ -1,6 +1,7 @@
 #!/bin/sh
 # A member is stopped for longer than its session and goes on: nothing lost, nothing it says then counts, no commit goes back.
 # timeout: 300
+SESSION_MS=6000 # members are killed or stopped: the others wait for this
 # shellcheck source=tests/support/scenario.sh
 . "$ORDERLY_SOURCE_DIR/tests/support/scenario.sh"
 if full; then stops=5 count=12000; else stops=1 count=3000; fi

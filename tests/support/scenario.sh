@@ -6,6 +6,8 @@ set -eu
 : "${ORDERLY_KAFKA:?}"
 PROTOCOLS=${PROTOCOLS:-classic consumer}
 SCALE=${SCALE:-ci}
+# A planned change needs no session to end, so a machine that stands still for some seconds evicts nobody; scripts that kill set less.
+SESSION_MS=${SESSION_MS:-15000}
 # shellcheck disable=SC2034 # the scripts use it
 run_id=$(basename "$PWD")-$$
 members=''
@@ -53,9 +55,9 @@ group_topics() {
 # The settings that make a group of protocol $1, one a line.
 protocol_settings() {
     case $1 in
-    classic) set -- kafka.partition.assignment.strategy=cooperative-sticky kafka.session.timeout.ms=6000 kafka.heartbeat.interval.ms=500 ;;
-    eager) set -- kafka.partition.assignment.strategy=range kafka.session.timeout.ms=6000 kafka.heartbeat.interval.ms=500 ;;
-    static) set -- kafka.partition.assignment.strategy=cooperative-sticky kafka.session.timeout.ms=6000 kafka.heartbeat.interval.ms=500 ;;
+    classic) set -- kafka.partition.assignment.strategy=cooperative-sticky kafka.session.timeout.ms=$SESSION_MS kafka.heartbeat.interval.ms=500 ;;
+    eager) set -- kafka.partition.assignment.strategy=range kafka.session.timeout.ms=$SESSION_MS kafka.heartbeat.interval.ms=500 ;;
+    static) set -- kafka.partition.assignment.strategy=cooperative-sticky kafka.session.timeout.ms=$SESSION_MS kafka.heartbeat.interval.ms=500 ;;
     consumer) set -- kafka.group.protocol=consumer ;;
     *) fail "unknown protocol $1" ;;
     esac
