@@ -100,6 +100,7 @@ int64_t od_engine_deadline(const struct od_engine *engine, int64_t now_ms)
     int64_t deadline = engine->now_ms + SERVE_AT_LEAST_MS; /* since it was served: not a time that recedes */
     deadline = od_sooner(deadline, od_group_deadline(engine));
     deadline = od_sooner(deadline, od_offsets_deadline(engine));
+    deadline = od_sooner(deadline, od_founding_deadline(engine));
     deadline = od_sooner(deadline, od_copier_deadline(engine));
     deadline = od_sooner(deadline, od_reader_deadline(engine));
     deadline = od_sooner(deadline, od_watch_deadline(engine));
@@ -172,6 +173,9 @@ void od_engine_serve(struct od_engine *engine, int64_t now_ms, int64_t wall_ms)
     }
     od_subscription_serve(engine);
     od_offsets_serve(engine);
+    if (engine->handle && !engine->ended && !engine->leaving.wanted && !engine->recovery.wanted) {
+        od_founding_serve(engine);
+    }
     serve_given_up(engine);
     od_group_serve(engine);
     if (od_fetch_serve(engine)) {

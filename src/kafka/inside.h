@@ -85,6 +85,16 @@ rd_kafka_AdminOptions_t *od_request_options_to(struct od_handle *, int32_t broke
 
 enum od_topic_role { OD_ROLE_SOURCE, OD_ROLE_RETRY, OD_ROLE_DEAD_LETTER };
 
+/* Where a new group begins in a topic (founding.c). */
+struct od_founding {
+    bool asking;
+    int64_t at_ms, wait_ms, since_ms, tell_ms;
+    rd_kafka_topic_partition_list_t
+        *ends; /* found once, by the stay of partition 0: an attempt to commit them may succeed late */
+    uint32_t stay;
+    uint64_t id_hash;
+};
+
 struct od_topic {
     char *name;
     enum od_topic_role role;
@@ -96,6 +106,7 @@ struct od_topic {
     bool removed;       /* not subscribed any more */
     bool missing_told;
     bool doubted; /* the coordinator does not know it: nothing is committed until it has been described again */
+    struct od_founding founding;
 };
 
 struct od_source {
@@ -118,7 +129,14 @@ bool od_topics_hospital(const struct od_settings *, const char *name);
 
 /* ---- stays.c: partitions that are ours ------------------------------------------------------------------- */
 
-enum od_stay_offset { OD_OFFSET_WANTED, OD_OFFSET_ASKED, OD_START_WANTED, OD_START_ASKED, OD_OFFSET_KNOWN };
+enum od_stay_offset {
+    OD_OFFSET_WANTED,
+    OD_OFFSET_ASKED,
+    OD_FOUNDING, /* the group is new to the topic and begins at its end */
+    OD_START_WANTED,
+    OD_START_ASKED,
+    OD_OFFSET_KNOWN
+};
 
 struct od_stay {
     uint32_t id;
@@ -129,7 +147,6 @@ struct od_stay {
     bool ready_told; /* READY was sent */
     bool resolved;
     uint64_t topic_id_hash; /* of the topic whose offsets these are; 0 unknown */
-    bool beginning;         /* start: earliest wanted (else latest) */
     bool resetting;         /* its position is out of range: being looked up */
     bool move;              /* reading goes on at `position`: to be taken back from librdkafka and given again */
     bool closing;
@@ -165,6 +182,8 @@ void od_stays_fini(struct od_engine *);
 struct od_stay *od_stays_add(struct od_engine *, uint32_t topic, int32_t partition);
 struct od_stay *od_stays_find(const struct od_engine *, uint32_t id);
 struct od_stay *od_stays_at(const struct od_engine *, const char *topic, int32_t partition);
+/* How many partitions a topic has, as far as we know. */
+int32_t od_stays_partitions(const struct od_engine *, uint32_t topic);
 /* Ends a stay: its queue is emptied and given back. */
 void od_stays_remove(struct od_engine *, struct od_stay *);
 
@@ -211,6 +230,13 @@ void od_offsets_serve(struct od_engine *);
 int64_t od_offsets_deadline(const struct od_engine *);
 /* reset.c: the position of a stay is out of range. */
 void od_offsets_reset(struct od_engine *, struct od_stay *, const char *reason);
+
+/* ---- founding.c: where a new group begins with start=latest ------------------------------------------------ */
+
+void od_founding_serve(struct od_engine *);
+int64_t od_founding_deadline(const struct od_engine *);
+/* What was found for a topic is of no use any more. */
+void od_founding_forget(struct od_topic *);
 
 /* ---- fetch.c -------------------------------------------------------------------------------------------------- */
 

@@ -2,8 +2,9 @@
  * Where reading begins: committed offset and map, asked for without blocking and for whole topics, because `start` is decided for a topic: no
  * committed offset on any of its partitions means that the group is new to it. No offset is ever guessed: what fails is asked again.
  *
- *     WANTED --> ASKED --committed--------------------------------------> KNOWN
- *                      --none: beginning, or by `start`--> START_WANTED --> START_ASKED --> KNOWN (resolved)
+ *     WANTED --> ASKED --committed---------------------------> KNOWN
+ *                      --none: from the beginning--> START_WANTED --> START_ASKED --> KNOWN (resolved)
+ *                      --new, start=latest--> FOUNDING (founding.c) --> WANTED
  */
 #include "kafka/inside.h"
 
@@ -113,7 +114,7 @@ static rd_kafka_topic_partition_list_t *start_list(struct od_engine *engine)
         struct od_stay *stay = engine->stays.list.items[i];
         if (stay->offset_state == OD_START_WANTED) {
             rd_kafka_topic_partition_list_add(list, engine->topics.list.items[stay->topic]->name, stay->partition)
-                ->offset = stay->beginning ? RD_KAFKA_OFFSET_SPEC_EARLIEST : RD_KAFKA_OFFSET_SPEC_LATEST;
+                ->offset = RD_KAFKA_OFFSET_SPEC_EARLIEST;
             stay->offset_state = OD_START_ASKED;
         }
     }
@@ -143,7 +144,7 @@ static void start_answered(struct od_engine *engine, struct od_request *request,
     }
     if (count_in(engine, OD_START_ASKED) > 0) {
         change_all(engine, OD_START_ASKED, OD_START_WANTED);
-        failed(engine, "the begin and end of a partition", why);
+        failed(engine, "the begin of a partition", why);
     } else {
         worked(engine);
     }
@@ -188,13 +189,7 @@ static rd_kafka_topic_partition_list_t *committed_list(struct od_engine *engine)
         if (!has_stay_in(engine, t, OD_OFFSET_WANTED)) {
             continue;
         }
-        int32_t partitions = topic->partitions;
-        for (size_t i = 0; i < engine->stays.list.count; i++) {
-            const struct od_stay *stay = engine->stays.list.items[i];
-            if (stay->topic == t && stay->partition >= partitions) {
-                partitions = stay->partition + 1;
-            }
-        }
+        int32_t partitions = od_stays_partitions(engine, t);
         for (int32_t p = 0; p < partitions; p++) {
             rd_kafka_topic_partition_list_add(list, topic->name, p);
         }
@@ -249,7 +244,7 @@ static bool decide(struct od_engine *engine, struct od_stay *stay, const rd_kafk
     }
     struct seen seen = look_at_topic(list, topic->name);
     if (topic->role == OD_ROLE_RETRY || seen.committed) {
-        stay->beginning = true;
+        stay->offset_state = OD_START_WANTED;
     } else if (seen.failed) {
         return false; /* another partition may have an offset */
     } else if (engine->settings->start == OD_START_ERROR) {
@@ -259,9 +254,8 @@ static bool decide(struct od_engine *engine, struct od_stay *stay, const rd_kafk
             engine->settings->group, topic->name);
         return false;
     } else {
-        stay->beginning = engine->settings->start == OD_START_EARLIEST;
+        stay->offset_state = engine->settings->start == OD_START_EARLIEST ? OD_START_WANTED : OD_FOUNDING;
     }
-    stay->offset_state = OD_START_WANTED;
     return true;
 }
 

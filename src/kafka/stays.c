@@ -67,6 +67,18 @@ struct od_stay *od_stays_at(const struct od_engine *engine, const char *topic, i
     return (struct od_stay *)(uintptr_t)value;
 }
 
+int32_t od_stays_partitions(const struct od_engine *engine, uint32_t topic)
+{
+    int32_t partitions = engine->topics.list.items[topic]->partitions;
+    for (size_t i = 0; i < engine->stays.list.count; i++) {
+        const struct od_stay *stay = engine->stays.list.items[i];
+        if (stay->topic == topic && stay->partition >= partitions) {
+            partitions = stay->partition + 1;
+        }
+    }
+    return partitions;
+}
+
 static void stay_free(struct od_stay *stay)
 {
     if (stay->queue) {

@@ -9,6 +9,7 @@
 void od_topics_fini(struct od_topics *topics)
 {
     for (size_t i = 0; i < topics->list.count; i++) {
+        od_founding_forget(topics->list.items[i]);
         free(topics->list.items[i]->name);
         free(topics->list.items[i]);
     }

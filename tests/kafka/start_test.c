@@ -12,6 +12,8 @@
 #include "kafka/inside.h"
 #include "kafka/rig.h"
 
+#define OFFSET_COMMIT 8 /* ApiKey */
+
 static struct broker broker;
 
 static void assert_ends(struct rig *rig, enum orderly_err code, const char *part)
@@ -120,11 +122,69 @@ static void latest_begins_at_the_end(void **state)
     rig_start(&rig);
     rigs_until(rig_owned(&rig) == 2, &rig);
     assert_int_equal(rig_stay(&rig, topic, 0)->position, 5);
-    assert_true(rig_stay(&rig, topic, 0)->resolved);
+    assert_false(rig_stay(&rig, topic, 0)->resolved);        /* it was committed before */
     assert_int_equal(rig_stay(&rig, retry, 0)->position, 0); /* a retry topic is always read from its beginning */
     broker_produce_many(&broker, topic, 0, 2);
     rigs_until(rig_count_records(&rig, topic) == 2, &rig);
     rigs_until(od_engine_end(rig.engine, rig_stay(&rig, topic, 0)->id) == 7, &rig);
+    rig_leave(&rig);
+    rig_stop(&rig);
+}
+
+/* The first member commits for all: who comes later neither skips what came since nor takes its partitions for new ones. */
+static void a_new_group_begins_at_one_place(void **state)
+{
+    (void)state;
+    struct rig first;
+    struct rig second;
+    const char *const settings[] = {"start=latest", "kafka.group.protocol=consumer", NULL};
+    const char *topic = fresh_name("t");
+    const char *group = fresh_name("g");
+    broker_hospital(&broker, topic, group, 4);
+    for (int p = 0; p < 4; p++) {
+        broker_produce_many(&broker, topic, p, 5);
+    }
+    rig_make(&first, &broker, group, topic, settings);
+    rig_start(&first);
+    rigs_until(rig_owned(&first) == 8, &first);
+    for (int p = 0; p < 4; p++) {
+        assert_int_equal(rig_stay(&first, topic, p)->position, 5);
+        broker_produce_many(&broker, topic, p, 2);
+    }
+    rig_make(&second, &broker, group, topic, settings);
+    rig_start(&second);
+    rigs_until(rig_owned(&second) == 4 && rig_owned(&first) == 4, &first, &second);
+    for (int p = 0; p < 4; p++) {
+        struct seen_stay *stay = rig_stay(&second, topic, p);
+        assert_true(!stay || stay->position == 5);
+        assert_true(!stay || !stay->resolved);
+    }
+    rig_leave(&first);
+    rig_leave(&second);
+    rig_stop(&first);
+    rig_stop(&second);
+}
+
+/* An attempt to commit the beginning may succeed late: the next one must not say something else. */
+static void where_a_new_group_begins_is_found_once(void **state)
+{
+    (void)state;
+    struct rig rig;
+    const char *const settings[] = {"start=latest", NULL};
+    const char *topic = fresh_name("t");
+    const char *group = fresh_name("g");
+    if (broker_is_real(&broker)) {
+        skip();
+    }
+    broker_hospital(&broker, topic, group, 1);
+    broker_produce_many(&broker, topic, 0, 5);
+    rd_kafka_mock_push_request_errors(broker.cluster, OFFSET_COMMIT, 1, RD_KAFKA_RESP_ERR_INVALID_COMMIT_OFFSET_SIZE);
+    rig_make(&rig, &broker, group, topic, settings);
+    rig_start(&rig);
+    rigs_until(rig.engine->topics.list.count > 0 && rig.engine->topics.list.items[0]->founding.wait_ms > 0, &rig);
+    broker_produce_many(&broker, topic, 0, 2);
+    rigs_until(rig_owned(&rig) == 2, &rig);
+    assert_int_equal(rig_stay(&rig, topic, 0)->position, 5);
     rig_leave(&rig);
     rig_stop(&rig);
 }
@@ -233,6 +293,8 @@ int main(void)
         cmocka_unit_test(a_topic_that_comes_in_time_is_waited_for),
         cmocka_unit_test(without_start_a_new_group_ends),
         cmocka_unit_test(latest_begins_at_the_end),
+        cmocka_unit_test(a_new_group_begins_at_one_place),
+        cmocka_unit_test(where_a_new_group_begins_is_found_once),
         cmocka_unit_test(no_broker_ends_the_start_in_time),
         cmocka_unit_test(a_property_that_librdkafka_refuses_is_a_configuration_error),
         cmocka_unit_test(a_pattern_finds_topics_but_never_a_hospital),
