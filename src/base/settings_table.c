@@ -125,7 +125,7 @@ static const struct od_setting rows[] = {
      .text = "Memory for records in this process: fetched, queued, running, parked.",
      .when_met = "fetching waits in state memory_full; parked records are let go and read again when due"},
     {ROW("limits.window", NUMBER, "100000"), .field = FIELD(limit_window), .low = 1, .high = 10000000,
-     .text = "Records of a partition that are running or done above its committed offset.",
+     .text = "Records of a partition that are running or done above its first unfinished one.",
      .when_met = "the partition stops in state window_full until its oldest record ends"},
     {ROW("limits.lane", NUMBER, "10000"), .field = FIELD(limit_lane), .low = 1, .high = 10000000,
      .text = "Records that may wait in one lane.",

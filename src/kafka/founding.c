@@ -54,8 +54,8 @@ void od_founding_forget(struct od_topic *topic)
     }
 }
 
-static void ask(struct od_engine *engine, uint32_t index, void (*done)(struct od_engine *, struct od_request *, rd_kafka_event_t *),
-                struct question **ret)
+static void ask(struct od_engine *engine, uint32_t index,
+                void (*done)(struct od_engine *, struct od_request *, rd_kafka_event_t *), struct question **ret)
 {
     struct question *question = calloc(1, sizeof *question);
     if (question) {
@@ -111,8 +111,8 @@ static void commit(struct od_engine *engine, uint32_t index)
     if (!question) {
         return;
     }
-    rd_kafka_resp_err_t err = rd_kafka_commit_queue(engine->handle->rk, topic->founding.ends, engine->handle->answers,
-                                                    NULL, &question->base);
+    rd_kafka_resp_err_t err =
+        rd_kafka_commit_queue(engine->handle->rk, topic->founding.ends, engine->handle->answers, NULL, &question->base);
     if (err) {
         od_request_remove(engine, &question->base);
         free(question);
@@ -210,10 +210,11 @@ static void tell(struct od_engine *engine, struct od_topic *topic)
         founding->since_ms = engine->now_ms;
         founding->tell_ms = TELL_MS;
     } else if (engine->now_ms - founding->since_ms >= founding->tell_ms) {
-        od_engine_log(engine, ORDERLY_LOG_WARNING, "offsets",
-                      "offset_unknown: group %s is new to %s, and the member that has partition 0 has not committed for %lld s where "
-                      "the group begins (start=latest)",
-                      engine->settings->group, topic->name, (long long)((engine->now_ms - founding->since_ms) / 1000));
+        od_engine_log(
+            engine, ORDERLY_LOG_WARNING, "offsets",
+            "offset_unknown: group %s is new to %s, and the member that has partition 0 has not committed for %lld s where "
+            "the group begins (start=latest)",
+            engine->settings->group, topic->name, (long long)((engine->now_ms - founding->since_ms) / 1000));
         founding->tell_ms *= 2;
     }
 }
