@@ -54,6 +54,14 @@ bool od_admin_embedded(struct orderly_admin *);
 /* The refusal for such a request there. */
 enum orderly_err od_admin_refuse(struct orderly_admin *, const char *what, struct orderly_error *);
 
+/*
+ * The committed offsets of `group` for the partitions asked, with metadata; waits within the admin's timeout for a coordinator that moves or
+ * loads. OK: *ret is the caller's; elements may hold errors and offsets below 0 (none).
+ */
+enum orderly_err od_admin_offsets(struct orderly_admin *, const char *group,
+                                  const rd_kafka_topic_partition_list_t *asked, rd_kafka_topic_partition_list_t **ret,
+                                  struct orderly_error *);
+
 /* The source topics: `topics` and what matches `patterns`, without retry and dead-letter topics. */
 enum orderly_err od_admin_sources(struct orderly_admin *, const struct orderly_topics *, struct od_text_list *ret,
                                   struct orderly_error *);

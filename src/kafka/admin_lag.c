@@ -144,50 +144,23 @@ static enum orderly_err read_map(struct orderly_group_lag *lag, const rd_kafka_t
     return ORDERLY_OK;
 }
 
-static enum orderly_err take_committed(struct orderly_admin *admin, struct orderly_group_lags *lags,
-                                       const struct orderly_topics *all, rd_kafka_event_t *event,
-                                       struct orderly_error *error)
+static enum orderly_err read_committed(struct orderly_admin *admin, struct orderly_group_lags *lags,
+                                       const struct orderly_topics *all, struct orderly_error *error)
 {
-    static const char what[] = "the group's offsets cannot be read";
-    size_t count = 0;
-    const rd_kafka_group_result_t **groups =
-        rd_kafka_ListConsumerGroupOffsets_result_groups(rd_kafka_event_ListConsumerGroupOffsets_result(event), &count);
-    if (count != 1) {
-        return od_admin_fail(admin, error, RD_KAFKA_RESP_ERR__FAIL, NULL, what);
-    }
-    const rd_kafka_error_t *refused = rd_kafka_group_result_error(groups[0]);
-    if (refused) {
-        return od_admin_fail(admin, error, rd_kafka_error_code(refused), rd_kafka_error_string(refused), what);
-    }
-    const rd_kafka_topic_partition_list_t *list = rd_kafka_group_result_partitions(groups[0]);
-    enum orderly_err err = ORDERLY_OK;
-    for (int i = 0; list && i < list->cnt && !err; i++) {
+    rd_kafka_topic_partition_list_t *asked = partitions_of(lags, RD_KAFKA_OFFSET_INVALID);
+    rd_kafka_topic_partition_list_t *list = NULL;
+    enum orderly_err err = od_admin_offsets(admin, od_admin_text(admin, "kafka.group.id"), asked, &list, error);
+    for (int i = 0; !err && i < list->cnt; i++) {
         struct orderly_group_lag *lag = find_lag(lags, list->elems[i].topic, list->elems[i].partition);
         if (lag && !list->elems[i].err && list->elems[i].offset >= 0) {
             lag->committed = list->elems[i].offset;
             err = read_map(lag, &list->elems[i], all);
         }
     }
-    return err;
-}
-
-static enum orderly_err read_committed(struct orderly_admin *admin, struct orderly_group_lags *lags,
-                                       const struct orderly_topics *all, struct orderly_error *error)
-{
-    rd_kafka_topic_partition_list_t *list = partitions_of(lags, RD_KAFKA_OFFSET_INVALID);
-    rd_kafka_ListConsumerGroupOffsets_t *request =
-        rd_kafka_ListConsumerGroupOffsets_new(od_admin_text(admin, "kafka.group.id"), list);
-    rd_kafka_AdminOptions_t *options = od_admin_options(admin, RD_KAFKA_ADMIN_OP_LISTCONSUMERGROUPOFFSETS);
-    rd_kafka_event_t *event = NULL;
-    rd_kafka_ListConsumerGroupOffsets(admin->rk, &request, 1, options, admin->queue);
-    enum orderly_err err = od_admin_wait(admin, "the group's offsets cannot be read", &event, error);
-    if (!err) {
-        err = take_committed(admin, lags, all, event, error);
-        rd_kafka_event_destroy(event);
+    if (list) {
+        rd_kafka_topic_partition_list_destroy(list);
     }
-    rd_kafka_AdminOptions_destroy(options);
-    rd_kafka_ListConsumerGroupOffsets_destroy(request);
-    rd_kafka_topic_partition_list_destroy(list);
+    rd_kafka_topic_partition_list_destroy(asked);
     return err;
 }
 

@@ -56,49 +56,24 @@ static enum orderly_err take_part(struct od_mover *mover, const rd_kafka_topic_p
                           mover->topic);
 }
 
-static enum orderly_err take_offsets(struct od_mover *mover, rd_kafka_event_t *event, bool again,
-                                     struct orderly_error *error)
-{
-    size_t count = 0;
-    const rd_kafka_group_result_t **groups =
-        rd_kafka_ListConsumerGroupOffsets_result_groups(rd_kafka_event_ListConsumerGroupOffsets_result(event), &count);
-    const rd_kafka_error_t *refused = count == 1 ? rd_kafka_group_result_error(groups[0]) : NULL;
-    if (count != 1 || refused) {
-        return od_admin_fail(mover->admin, error, refused ? rd_kafka_error_code(refused) : RD_KAFKA_RESP_ERR__FAIL,
-                             refused ? rd_kafka_error_string(refused) : NULL, "the group's offsets cannot be read");
-    }
-    const rd_kafka_topic_partition_list_t *list = rd_kafka_group_result_partitions(groups[0]);
-    for (int i = 0; list && i < list->cnt; i++) {
-        const rd_kafka_topic_partition_t *found = &list->elems[i];
-        if (found->err || found->offset < 0 || found->partition < 0 || found->partition >= mover->count) {
-            continue;
-        }
-        enum orderly_err err = take_part(mover, found, again, error);
-        if (err) {
-            return err;
-        }
-    }
-    return ORDERLY_OK;
-}
-
 static enum orderly_err read_offsets(struct od_mover *mover, bool again, struct orderly_error *error)
 {
-    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(mover->count);
+    rd_kafka_topic_partition_list_t *asked = rd_kafka_topic_partition_list_new(mover->count);
     for (int32_t i = 0; i < mover->count; i++) {
-        rd_kafka_topic_partition_list_add(list, mover->topic, i);
+        rd_kafka_topic_partition_list_add(asked, mover->topic, i);
     }
-    rd_kafka_ListConsumerGroupOffsets_t *request = rd_kafka_ListConsumerGroupOffsets_new(mover->group, list);
-    rd_kafka_AdminOptions_t *options = od_admin_options(mover->admin, RD_KAFKA_ADMIN_OP_LISTCONSUMERGROUPOFFSETS);
-    rd_kafka_event_t *event = NULL;
-    rd_kafka_ListConsumerGroupOffsets(mover->admin->rk, &request, 1, options, mover->admin->queue);
-    enum orderly_err err = od_admin_wait(mover->admin, "the group's offsets cannot be read", &event, error);
-    if (!err) {
-        err = take_offsets(mover, event, again, error);
-        rd_kafka_event_destroy(event);
+    rd_kafka_topic_partition_list_t *list = NULL;
+    enum orderly_err err = od_admin_offsets(mover->admin, mover->group, asked, &list, error);
+    for (int i = 0; !err && i < list->cnt; i++) {
+        const rd_kafka_topic_partition_t *found = &list->elems[i];
+        if (!found->err && found->offset >= 0 && found->partition >= 0 && found->partition < mover->count) {
+            err = take_part(mover, found, again, error);
+        }
     }
-    rd_kafka_AdminOptions_destroy(options);
-    rd_kafka_ListConsumerGroupOffsets_destroy(request);
-    rd_kafka_topic_partition_list_destroy(list);
+    if (list) {
+        rd_kafka_topic_partition_list_destroy(list);
+    }
+    rd_kafka_topic_partition_list_destroy(asked);
     return err;
 }
 

@@ -17,7 +17,7 @@ backlog() {
         --linger-ms 50
     start_member m "$protocol" "$group" "$source" --workers 64 --set concurrency=64 --set memory.records=64MiB --set order=none
     member_pid=$started
-    wait_for "work" 30 begun $((watch * 400))
+    wait_for "work" $((2 * watch + 30)) begun $((watch * 400))
     peak=$(peak_kib "$member_pid")
     stop_member "$member_pid" m
     say "$codec, $protocol: peak RSS $((peak / 1024)) MiB, allowed 112"
