@@ -178,6 +178,7 @@ void od_engine_serve(struct od_engine *engine, int64_t now_ms, int64_t wall_ms)
     }
     serve_given_up(engine);
     od_group_serve(engine);
+    od_joining_serve(engine);
     if (od_fetch_serve(engine)) {
         engine->busy = true;
     }

@@ -15,7 +15,6 @@
 #include <string.h>
 
 #define ASSIGN_WAIT_MS 3000
-#define JOINING_TELL_MS 10000 /* then twice as long each time */
 
 static rd_kafka_t *rk_of(const struct od_engine *engine)
 {
@@ -369,25 +368,6 @@ void od_group_event(struct od_engine *engine, rd_kafka_event_t *event)
     }
 }
 
-/* With KIP-848 librdkafka repeats a refused request for ever and says nothing. */
-static void tell_of_joining(struct od_engine *engine)
-{
-    struct od_group *group = &engine->group;
-    if (engine->state != OD_ENGINE_JOINING || group->pending != OD_PENDING_NONE) {
-        group->joining_since_ms = group->joining_told = 0;
-    } else if (group->joining_since_ms == 0) {
-        group->joining_since_ms = engine->now_ms;
-        group->joining_told = JOINING_TELL_MS;
-    } else if (engine->now_ms - group->joining_since_ms >= group->joining_told) {
-        od_engine_log(
-            engine, ORDERLY_LOG_WARNING, "group",
-            "group %s has not let this member in for %lld s: it may be in use by something of another protocol "
-            "type (Kafka Connect, Streams, share groups), or another member holds its rebalance",
-            engine->settings->group, (long long)((engine->now_ms - group->joining_since_ms) / 1000));
-        group->joining_told *= 2;
-    }
-}
-
 void od_group_serve(struct od_engine *engine)
 {
     struct od_group *group = &engine->group;
@@ -405,7 +385,6 @@ void od_group_serve(struct od_engine *engine)
         move(engine);
         give(engine, false);
     }
-    tell_of_joining(engine);
     if (engine->state == OD_ENGINE_JOINING && group->pending == OD_PENDING_NONE &&
         od_settings_property_is(engine->settings, "group.protocol", "consumer") && od_group_refresh(engine) &&
         group->generation > 0) {

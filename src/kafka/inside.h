@@ -199,8 +199,7 @@ struct od_group {
     char member_id[128];
     int32_t generation;
     bool cooperative, consumer_protocol, ever_assigned;
-    int64_t joining_since_ms, joining_told; /* how long it takes to be let in; when to say so next */
-    int64_t fenced_at_ms;                   /* a commit was fenced and no rebalance has followed; 0 no */
+    int64_t fenced_at_ms; /* a commit was fenced and no rebalance has followed; 0 no */
 };
 void od_group_fini(struct od_engine *);
 void od_group_event(struct od_engine *, rd_kafka_event_t *);
@@ -216,6 +215,15 @@ void od_group_move(struct od_engine *, struct od_stay *, int64_t offset);
 /* Everything is lost: says so to the core. */
 void od_group_lose_all(struct od_engine *, bool valid_member);
 int64_t od_group_deadline(const struct od_engine *);
+
+/* ---- joining.c: a group that does not let us in ------------------------------------------------------------- */
+
+struct od_joining {
+    bool asking;
+    int64_t since_ms, next_ms, every_ms, tell_ms; /* tell_ms: how long it takes until it is told (again) */
+    uint32_t refused;
+};
+void od_joining_serve(struct od_engine *);
 
 /* ---- offsets.c: where reading begins ----------------------------------------------------------------------- */
 
@@ -434,6 +442,7 @@ struct od_engine {
     struct od_topics topics;
     struct od_stays stays;
     struct od_group group;
+    struct od_joining joining;
     struct od_offsets offsets;
     struct od_commits commits;
     struct od_copier copier;
