@@ -106,6 +106,8 @@ static void on_drain(const char *who, void *userdata)
     if (orderly_close(daemon->orderly) != ORDERLY_OK) {
         od_say_error("daemon", "the member could not be closed");
     }
+    /* What waits in our own queues has not begun: behind a breaker that stays open it would keep the member from leaving. */
+    od_sources_close(&daemon->sources);
 }
 
 static void on_reload(void *userdata)

@@ -11,6 +11,7 @@
 #include "base/time_text.h"
 
 #define ERROR_TEXT_MAX 1024
+#define ERROR_TEXT_HEAD 256 /* of it, from the beginning of a text that is longer */
 
 static const char *const ours[] = {
     "orderly-delay-ms",
@@ -133,7 +134,8 @@ static void add_attempts(struct writing *writing)
     add_number(writing, "orderly-attempt", request->attempts);
     if (request->last_attempt_ms > 0) {
         if (!keep(writing, "orderly-first-attempt-at")) {
-            add_time(writing, "orderly-first-attempt-at", request->last_attempt_ms);
+            add_time(writing, "orderly-first-attempt-at",
+                     request->first_attempt_ms > 0 ? request->first_attempt_ms : request->last_attempt_ms);
         }
         add_time(writing, "orderly-last-attempt-at", request->last_attempt_ms);
     } else {
@@ -154,6 +156,35 @@ static size_t cut(const char *text, size_t max)
     return size;
 }
 
+/*
+ * What a program prints last says what went wrong, what it was asked begins the text: of one that is too long both ends stay. The
+ * result has its size, and is `buffer` or the text.
+ */
+static struct orderly_bytes shorten(const char *text, char buffer[ERROR_TEXT_MAX])
+{
+    static const char gap[] = " ... ";
+    size_t size = strlen(text);
+    if (size <= ERROR_TEXT_MAX) {
+        return (struct orderly_bytes){text, size};
+    }
+    size_t head = cut(text, ERROR_TEXT_HEAD);
+    size_t from = size - (ERROR_TEXT_MAX - head - (sizeof gap - 1));
+    while (((unsigned char)text[from] & 0xc0) == 0x80) {
+        from++; /* begin with a whole character */
+    }
+    memcpy(buffer, text, head);
+    memcpy(buffer + head, gap, sizeof gap - 1);
+    memcpy(buffer + head + sizeof gap - 1, text + from, size - from);
+    return (struct orderly_bytes){buffer, head + sizeof gap - 1 + size - from};
+}
+
+static void add_shortened(struct writing *writing, const char *name, const char *text)
+{
+    char buffer[ERROR_TEXT_MAX];
+    struct orderly_bytes value = shorten(text, buffer);
+    add(writing, name, value.data, value.size);
+}
+
 static void add_error(struct writing *writing)
 {
     const struct od_copy_request *request = writing->request;
@@ -168,7 +199,7 @@ static void add_error(struct writing *writing)
         return;
     }
     if (request->error_text && request->error_text[0]) {
-        add(writing, "orderly-error", request->error_text, cut(request->error_text, ERROR_TEXT_MAX));
+        add_shortened(writing, "orderly-error", request->error_text);
     } else if (request->kind == OD_COPY_RELIEF) {
         keep(writing, "orderly-error");
     }
@@ -195,7 +226,7 @@ static void add_other_sets(struct writing *writing)
         add_number(writing, "__dlq.errors.partition", origin.partition);
         add_number(writing, "__dlq.errors.offset", origin.offset);
         add_text(writing, "__dlq.errors.exception.class.name", class);
-        add(writing, "__dlq.errors.exception.message", text, cut(text, ERROR_TEXT_MAX));
+        add_shortened(writing, "__dlq.errors.exception.message", text);
     }
     if (wants(writing->settings, "spring")) {
         unsigned char number[8];
@@ -213,7 +244,7 @@ static void add_other_sets(struct writing *writing)
         }
         add(writing, "kafka_dlt-original-timestamp", number, 8);
         add_text(writing, "kafka_dlt-exception-fqcn", class);
-        add(writing, "kafka_dlt-exception-message", text, cut(text, ERROR_TEXT_MAX));
+        add_shortened(writing, "kafka_dlt-exception-message", text);
     }
 }
 

@@ -79,6 +79,7 @@ struct od_copy_request {
     enum od_copy_form form;
     uint32_t attempts; /* spent, counting this run */
     int64_t due_ms, delay_ms;
+    int64_t first_attempt_ms;             /* Unix ms; 0: the last one is all that is known */
     int64_t last_attempt_ms;              /* Unix ms; 0: not run here */
     const char *error_class, *error_text; /* may be NULL */
 };

@@ -295,6 +295,9 @@ static struct od_settled take_settled(struct od_loop *loop, struct orderly_recor
             settled.never = settled.outcome == ORDERLY_RETRY && is_never(&loop->orderly->settings, base->copy_class);
         }
         base->last_attempt_ms = loop->wall_ms;
+        if (base->first_attempt_ms == 0 && settled.outcome != ORDERLY_RELEASE) {
+            base->first_attempt_ms = loop->wall_ms; /* retried in its lane it has several here */
+        }
         measure(loop, record, settled.outcome);
     }
     if (base->run == record && base != record) {

@@ -161,6 +161,7 @@ static void perform_copy(struct od_loop *loop, const struct od_step *step, const
                                       .attempts = effect->copy.attempts,
                                       .due_ms = effect->copy.due_ms,
                                       .delay_ms = effect->copy.delay_ms,
+                                      .first_attempt_ms = base->first_attempt_ms,
                                       .last_attempt_ms = base->last_attempt_ms,
                                       .error_class = base->copy_class,
                                       .error_text = base->copy_text};

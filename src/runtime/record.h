@@ -60,6 +60,7 @@ struct orderly_record {
     size_t deadline_index;          /* its place in the heap of deadlines + 1; 0: none */
     char *error_class, *error_text; /* of this run; guarded by the object's mutex */
     char *copy_class, *copy_text;   /* loop, of a base: of the last run that settled */
+    int64_t first_attempt_ms;       /* loop, of a base: Unix ms, of its first run here that spent an attempt; 0: none */
     int64_t last_attempt_ms;        /* loop, of a base: Unix ms */
 };
 

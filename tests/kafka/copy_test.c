@@ -212,6 +212,31 @@ static void a_reference_has_no_value_and_an_oversize_error_no_text(void **state)
     end(&scene);
 }
 
+static void of_a_long_error_text_both_ends_stay(void **state)
+{
+    (void)state;
+    struct scene scene;
+    struct reading reading;
+    char text[3000];
+    begin(&scene, settings);
+    broker_produce(&broker, scene.topic, 0, "k", "v", NULL);
+    rig_start(&scene.rig);
+    rigs_until(scene.rig.records.count == 1, &scene.rig);
+    snprintf(text, sizeof text, "the beginning: %2900s the end \xc3\xa9", "");
+    struct od_copy_request request = request_of(&scene.rig, 0, OD_COPY_DEAD_LETTER);
+    request.error_text = text;
+    od_engine_copy(scene.rig.engine, &request);
+    rigs_until(scene.rig.copies.count == 1, &scene.rig);
+    broker_read(&broker, scene.dead, 0, 1, &reading);
+    const char *value = header(reading.messages[0], "orderly-error", 0);
+    assert_int_equal(strlen(value), 1024);
+    assert_memory_equal(value, "the beginning: ", 15);
+    assert_non_null(strstr(value, " ... "));
+    assert_string_equal(value + 1024 - 10, "the end \xc3\xa9");
+    reading_end(&reading);
+    end(&scene);
+}
+
 static void a_record_of_another_group_is_foreign(void **state)
 {
     (void)state;
@@ -347,6 +372,7 @@ int main(void)
         cmocka_unit_test(a_retry_copy_keeps_the_record_and_says_what_happened),
         cmocka_unit_test(null_and_empty_stay_what_they_are_in_a_dead_letter),
         cmocka_unit_test(a_reference_has_no_value_and_an_oversize_error_no_text),
+        cmocka_unit_test(of_a_long_error_text_both_ends_stay),
         cmocka_unit_test(a_record_of_another_group_is_foreign),
         cmocka_unit_test(a_relief_copy_is_known_by_its_own_name),
         cmocka_unit_test(a_header_of_a_hospital_topic_is_honoured_when_asked),

@@ -1,0 +1,55 @@
+#!/bin/sh
+# What handlers may do to the daemon: refuse to be run again and be drained, and more; on the embedded broker.
+# timeout: 120
+set -eu
+
+fail() {
+    echo "FAILED: $*" >&2
+    exit 1
+}
+await() {
+    tries=0
+    until "$@"; do
+        tries=$((tries + 1)) && [ "$tries" -lt 300 ] || fail "waited too long: $*"
+        sleep 0.1
+    done
+}
+# ends PID CODE: in time.
+ends() {
+    await sh -c "case \$(ps -o stat= -p $1) in Z*|'') ;; *) false ;; esac"
+    got=0
+    wait "$1" || got=$?
+    [ "$got" -eq "$2" ] || { tail -n 20 ./*.log >&2 && fail "exit $got, not $2"; }
+}
+status() {
+    curl -s --unix-socket "$1.sock" http://localhost/api/v1/status
+}
+
+orderly broker --topic stops:1 --topic fails:1 >address 2>/dev/null &
+broker=$! first=''
+trap 'kill -KILL $broker $first 2>/dev/null' EXIT
+await grep -qs = address
+brokers=$(sed 's/bootstrap.servers=//' address)
+common="--brokers $brokers --start earliest --create-topics --log-format text -X group.protocol=consumer"
+
+# A handler that asked not to be run again does not keep the member from leaving: what waits for it has not begun.
+printf 'a\nb\nc\n' | kcat -P -b "$brokers" -t stops
+# shellcheck disable=SC2086
+orderly run $common --admin "unix:$PWD/stops.sock" --group g --topic stops --order partition -- sh -c 'exit 255' 2>stops.log &
+first=$!
+await sh -c 'curl -s --unix-socket stops.sock http://localhost/api/v1/status | grep -q "\"waiting\":1"'
+status stops | grep -q '"breaker":"stopped"' || fail "not stopped"
+kill -TERM "$first"
+ends "$first" 0
+first=''
+
+# A record that is retried in its lane: its dead letter says when the first attempt was.
+printf 'a\n' | kcat -P -b "$brokers" -t fails
+# shellcheck disable=SC2086
+orderly run $common --admin off --group g --topic fails --order partition --set retry.attempts=3 --set retry.backoff.first=100ms \
+    --exit-at-end -- sh -c 'exit 1' 2>fails.log || fail "fails: $?"
+kcat -C -e -q -b "$brokers" -t fails.g.dlt -f '%h\n' | tr ',' '\n' >letter
+first=$(sed -n 's/orderly-first-attempt-at=//p' letter) last=$(sed -n 's/orderly-last-attempt-at=//p' letter)
+[ -n "$last" ] && [ "$(printf '%s\n' "$first" "$last" | sort -u | head -n 1)" = "$first" ] && [ "$first" != "$last" ] ||
+    fail "first attempt at $first, last at $last"
+first=''
