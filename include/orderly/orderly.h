@@ -271,7 +271,7 @@ ORDERLY_CHECKED enum orderly_err orderly_last_error(struct orderly *, struct ord
 ORDERLY_API void orderly_allow_rebalance(struct orderly *);
 /* What the gate is doing now. Errors: INVALID. */
 ORDERLY_CHECKED enum orderly_err orderly_gate(struct orderly *, struct orderly_gate *ret);
-/* Readable when a poll would not wait. Owned by the object. -1 when there is none. */
+/* Readable when a poll would not wait, and before the first one, which joins the group. Owned by the object. -1 when there is none. */
 ORDERLY_API int orderly_poll_fd(struct orderly *);
 /* Ends one waiting poll (or the next one) with INTERRUPTED. Async-signal-safe. */
 ORDERLY_API void orderly_wake(struct orderly *);

@@ -1,6 +1,6 @@
 /*
  * Leaving: nothing new starts, the `revoked` callback comes first, work finishes up to the deadline (hours are allowed), then the last commits,
- * then the group is left. Handlers are told late (drain_timeout before the deadline): leaving waits for them.
+ * then the group is left. Handlers are told late (drain_timeout before the deadline, at most half of the time): leaving waits for them.
  */
 #include "core/state.h"
 
@@ -32,18 +32,24 @@ static bool say_revoked(struct od_core *core)
     return true;
 }
 
+static void set_deadline(struct od_core *core, int64_t deadline_ms)
+{
+    int64_t half = deadline_ms > core->now_ms ? (deadline_ms - core->now_ms) / 2 : 0;
+    int64_t notice = core->settings->drain_timeout;
+    core->close.deadline_ms = deadline_ms;
+    core->close.cancel_ms = deadline_ms - (notice < half ? notice : half);
+}
+
 void od_close_event(struct od_core *core, const struct od_event *event)
 {
     struct od_close *close = &core->close;
     if (close->stage != OD_CLOSE_NOT) {
         if (event->close.deadline_ms < close->deadline_ms) {
-            close->deadline_ms = event->close.deadline_ms;
-            close->cancel_ms = close->deadline_ms - core->settings->drain_timeout;
+            set_deadline(core, event->close.deadline_ms);
         }
         return;
     }
-    close->deadline_ms = event->close.deadline_ms;
-    close->cancel_ms = close->deadline_ms - core->settings->drain_timeout;
+    set_deadline(core, event->close.deadline_ms);
     close->stage = OD_CLOSE_WORK;
     int64_t left = close->deadline_ms - core->now_ms;
     if (core->gate_held) {

@@ -59,6 +59,7 @@ void od_poll_give_back(struct od_loop *loop, bool all)
     od_loop_settled(loop, back);
 }
 
+/* The answer is there; the caller is not told before the poll fd says what is true after it. */
 static void answer(struct od_loop *loop, enum orderly_err result, struct orderly_batch *batch)
 {
     struct orderly *orderly = loop->orderly;
@@ -67,9 +68,15 @@ static void answer(struct od_loop *loop, enum orderly_err result, struct orderly
         want(loop, 0);
     }
     pthread_mutex_lock(&orderly->mutex);
-    orderly->poll.answered = true;
     orderly->poll.result = result;
     orderly->poll.batch = batch;
+    pthread_mutex_unlock(&orderly->mutex);
+}
+
+static void tell_caller(struct orderly *orderly)
+{
+    pthread_mutex_lock(&orderly->mutex);
+    orderly->poll.answered = true;
     pthread_cond_signal(&orderly->poll.answer);
     pthread_mutex_unlock(&orderly->mutex);
 }
@@ -149,7 +156,8 @@ static void keep_fd_true(struct od_loop *loop, int fd)
 
 void od_poll_end_turn(struct od_loop *loop)
 {
-    if (loop->polling) {
+    bool asked = loop->polling;
+    if (asked) {
         try_to_answer(loop);
     }
     if (loop->config.poll_face) {
@@ -159,6 +167,9 @@ void od_poll_end_turn(struct od_loop *loop)
         if (fd >= 0) {
             keep_fd_true(loop, fd);
         }
+    }
+    if (asked && !loop->polling) {
+        tell_caller(loop->orderly);
     }
 }
 
@@ -235,14 +246,19 @@ int orderly_poll_fd(struct orderly *orderly)
     if (orderly == NULL) {
         return -1;
     }
+    pthread_mutex_lock(&orderly->idle); /* nobody starts or ends meanwhile */
     pthread_mutex_lock(&orderly->mutex);
     bool made = false;
     if (orderly->poll.fd < 0 && orderly->face != OD_FACE_RUN) {
-        orderly->poll.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+        /* The first poll is the one that joins: who only waits for the descriptor must be told to make it. */
+        bool running = orderly->phase == OD_PHASE_RUNNING;
+        orderly->poll.fd = eventfd(running ? 0 : 1, EFD_CLOEXEC | EFD_NONBLOCK);
+        orderly->loop.fd_readable = running ? orderly->loop.fd_readable : orderly->poll.fd >= 0;
         made = true;
     }
     int fd = orderly->poll.fd;
     pthread_mutex_unlock(&orderly->mutex);
+    pthread_mutex_unlock(&orderly->idle);
     if (made) {
         od_inbox_ring(&orderly->inbox);
     }

@@ -131,48 +131,6 @@ static bool is_readable(int fd, int timeout_ms)
     return poll(&one, 1, timeout_ms) == 1;
 }
 
-static void the_poll_fd_is_readable_exactly_when_a_poll_would_not_wait(void **state)
-{
-    (void)state;
-    struct orderly *orderly = fake_member(NULL, NULL, NULL);
-    struct orderly_batch *batch = NULL;
-    int fd = orderly_poll_fd(orderly);
-    assert_true(fd >= 0);
-    assert_int_equal(fd, orderly_poll_fd(orderly));
-    assert_int_equal(orderly_poll(orderly, 10, 0, &batch), ORDERLY_TIMEOUT);
-    assert_false(is_readable(fd, 0));
-    fake_append(0, 5, 0);
-    size_t seen = 0;
-    while (seen < 5) {
-        assert_true(is_readable(fd, FAKE_WAIT_MS));
-        assert_int_equal(orderly_poll(orderly, 10, 0, &batch), ORDERLY_OK);
-        seen += orderly_batch_count(batch);
-        mark_all(batch);
-    }
-    assert_true(fake_wait_committed(0, 5));
-    assert_false(is_readable(fd, 0));
-    orderly_wake(orderly);
-    assert_true(is_readable(fd, FAKE_WAIT_MS));
-    assert_int_equal(orderly_poll(orderly, 10, 0, &batch), ORDERLY_INTERRUPTED);
-    face_free(orderly);
-}
-
-static void a_record_prepared_for_the_poll_fd_goes_back_when_its_partition_goes(void **state)
-{
-    (void)state;
-    struct orderly *orderly = fake_member(NULL, NULL, NULL);
-    struct orderly_batch *batch = NULL;
-    int fd = orderly_poll_fd(orderly);
-    assert_int_equal(orderly_poll(orderly, 10, 0, &batch), ORDERLY_TIMEOUT);
-    fake_append(0, 3, 0);
-    assert_true(is_readable(fd, FAKE_WAIT_MS));
-    fake_revoke(-1, 10000);
-    assert_true(fake_wait_assigned(0, false));
-    assert_int_equal(orderly_poll(orderly, 10, 0, &batch), ORDERLY_TIMEOUT);
-    assert_true(fake_committed(0) <= 0);
-    face_free(orderly);
-}
-
 static void a_batch_freed_without_outcomes_releases_its_records(void **state)
 {
     (void)state;
@@ -576,8 +534,6 @@ int main(void)
         cmocka_unit_test_setup(nothing_to_hand_out_is_a_timeout_and_a_wake_is_interrupted, face_reset),
         cmocka_unit_test_setup(closing_ends_a_waiting_poll_with_closed, face_reset),
         cmocka_unit_test_setup(errors_are_returned_and_never_hidden_in_an_empty_batch, face_reset),
-        cmocka_unit_test_setup(the_poll_fd_is_readable_exactly_when_a_poll_would_not_wait, face_reset),
-        cmocka_unit_test_setup(a_record_prepared_for_the_poll_fd_goes_back_when_its_partition_goes, face_reset),
         cmocka_unit_test_setup(a_batch_freed_without_outcomes_releases_its_records, face_reset),
         cmocka_unit_test_setup(a_retry_comes_back_through_poll, face_reset),
         cmocka_unit_test_setup(marks_never_pass_over_an_unfinished_record, face_reset),
