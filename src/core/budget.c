@@ -7,14 +7,23 @@
  *
  * Each stay has an equal share of the first part; its credit is what its share has left, and never more than all credits together
  * leave. A credit is replaced when half of it is used up, or when it must be taken back.
+ *
+ * Read ahead is what a partition lives on while librdkafka reads nothing (a rebalance): thousands of records. A handler that takes
+ * microseconds eats those in no time, and each of them is slower to handle for having left the processor's caches meanwhile: while
+ * records start that fast, little is read ahead.
  */
 #include "core/state.h"
 
 enum {
     RECORDS_AT_ONCE = 50000,
     SPAN_MAX = 1 << 24,
-    READ_AHEAD = 4000, /* queued records of one stay: more would only fall out of the processor's caches */
-    HEADS_ENOUGH = 256 /* ... once so many of them may start at any time; what waits behind a lane does not count */
+    READ_AHEAD = 4000,     /* queued records of one stay */
+    HEADS_ENOUGH = 256,    /* ... once so many of them may start at any time; what waits behind a lane does not count */
+    FAST_AHEAD_ALL = 4096, /* the same while records start fast; this one of all stays together, */
+    FAST_AHEAD_LEAST = 128, /* but so many of each */
+    FAST_HEADS_ENOUGH = 32,
+    FAST_PER_MS = 20,
+    PACE_MS = 100 /* how often the pace is looked at */
 };
 
 void od_budget_hold(struct od_core *core, struct od_stay *stay, int64_t bytes)
@@ -43,12 +52,36 @@ static bool reads(const struct od_core *core, const struct od_stay *stay)
            core->close.stage == OD_CLOSE_NOT;
 }
 
+static void measure_pace(struct od_core *core)
+{
+    int64_t ms = core->now_ms - core->pace_since_ms;
+    if (ms < PACE_MS) {
+        return;
+    }
+    bool fast = (int64_t)(core->counters.started - core->pace_started) >= ms * FAST_PER_MS;
+    core->credits_stale = core->credits_stale || fast != core->fast;
+    core->fast = fast;
+    core->pace_started = core->counters.started;
+    core->pace_since_ms = core->now_ms;
+}
+
+/* Records of one stay that may wait, read ahead. */
+static int64_t read_ahead(const struct od_core *core)
+{
+    if (!core->fast) {
+        return READ_AHEAD;
+    }
+    int64_t share = FAST_AHEAD_ALL / (int64_t)core->stay_count;
+    return share > FAST_AHEAD_LEAST ? share : FAST_AHEAD_LEAST;
+}
+
 /* Whether there is enough to start: reading on would not make anything start earlier. */
 static bool reading_ahead(const struct od_core *core, const struct od_stay *stay)
 {
     uint64_t heads = stay->free.count + (uint64_t)stay->lanes.count;
-    uint64_t enough = core->concurrency < HEADS_ENOUGH ? core->concurrency : HEADS_ENOUGH;
-    return stay->queued > READ_AHEAD / 2 && heads >= enough;
+    uint64_t enough = core->fast ? FAST_HEADS_ENOUGH : HEADS_ENOUGH;
+    enough = core->concurrency < enough ? core->concurrency : enough;
+    return (int64_t)stay->queued > read_ahead(core) / 2 && heads >= enough;
 }
 
 /* Records that the limits still let in; which limit says no is a named state. */
@@ -76,7 +109,8 @@ static int64_t records_left(struct od_core *core, struct od_stay *stay)
     if (stay->lanes_full > 0) {
         return 0;
     }
-    int64_t ahead = reading_ahead(core, stay) ? READ_AHEAD - (int64_t)stay->queued : RECORDS_AT_ONCE;
+    int64_t at_once = core->fast ? read_ahead(core) : RECORDS_AT_ONCE;
+    int64_t ahead = reading_ahead(core, stay) ? read_ahead(core) - (int64_t)stay->queued : at_once;
     return left < ahead ? left : ahead;
 }
 
@@ -122,7 +156,7 @@ void od_budget_review(struct od_core *core, struct od_stay *stay)
     }
     /* A full window or share opens again when there is room for more than a few. */
     if (stay->credit_records == 0 && stay->queued > 0 &&
-        ((records < core->settings->limit_window / 16 && records < READ_AHEAD / 2) ||
+        ((records < core->settings->limit_window / 16 && records < read_ahead(core) / 2) ||
          bytes < fetch_limit(core) / (16 * (int64_t)core->stay_count))) {
         records = bytes = 0;
     }
@@ -135,6 +169,7 @@ void od_budget_review(struct od_core *core, struct od_stay *stay)
 
 void od_budget_review_all(struct od_core *core)
 {
+    measure_pace(core);
     int64_t step = core->settings->memory_records / 16;
     bool freed = core->starved && core->bytes_held <= core->starved_bytes - step;
     bool unparked = core->parked_starved &&

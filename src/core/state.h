@@ -225,6 +225,9 @@ struct od_core {
     bool starved;          /* a stay got less than its share */
     int64_t starved_bytes; /* bytes held when that was last looked at */
     bool parked_starved;   /* a stay reads nothing since limits.parked is met */
+    bool fast;             /* records start so fast that reading far ahead is of no use: see budget.c */
+    uint64_t pace_started; /* how many had started when that was last looked at */
+    int64_t pace_since_ms;
 
     uint64_t concurrency, rate;
     int64_t rate_credit_us; /* the time of the bucket, in us: see dispatch.c */

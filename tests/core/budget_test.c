@@ -125,6 +125,53 @@ static void a_record_larger_than_everything_still_gets_through(void **state)
     lab_fini(&lab);
 }
 
+/* What runs is done a millisecond later, `count` records a millisecond. */
+static void run_for(struct lab *lab, int64_t ms, size_t count, int64_t *next, struct credit *credits)
+{
+    uint64_t *records = calloc(count, sizeof *records);
+    for (int64_t end = lab->now + ms; lab->now < end;) {
+        lab_fetch(lab, 1, *next, count, 100, 0);
+        *next += (int64_t)count;
+        note_credits(lab, credits);
+        size_t started = lab->effects.run_count;
+        for (size_t i = 0; i < started; i++) {
+            records[i] = lab->effects.runs[i].record;
+        }
+        lab_tick(lab, lab->now + 1);
+        note_credits(lab, credits);
+        lab_settle(lab, records, started, ORDERLY_ACK);
+        note_credits(lab, credits);
+    }
+    free(records);
+}
+
+static void little_is_read_ahead_while_records_start_fast(void **state)
+{
+    (void)state;
+    struct lab lab;
+    struct credit *credits = calloc(MANY + 1, sizeof *credits);
+    int64_t next = 0;
+    lab_init(&lab, (const char *const[]){"order", "none", "concurrency", "1000", NULL});
+    for (uint32_t id = 1; id <= 4; id++) {
+        lab_assign(&lab, id, OD_TOPIC_SOURCE, 0);
+        note_credits(&lab, credits);
+    }
+    run_for(&lab, 500, 5, &next, credits);
+    for (uint32_t id = 1; id <= 4; id++) {
+        assert_true(credits[id].records > 4000);
+    }
+    run_for(&lab, 500, 100, &next, credits);
+    for (uint32_t id = 1; id <= 4; id++) {
+        assert_true(credits[id].records > 0 && credits[id].records <= 1024);
+    }
+    run_for(&lab, 500, 5, &next, credits);
+    for (uint32_t id = 1; id <= 4; id++) {
+        assert_true(credits[id].records > 4000);
+    }
+    lab_fini(&lab);
+    free(credits);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -132,6 +179,7 @@ int main(void)
         cmocka_unit_test(the_share_of_who_leaves_goes_to_who_stays),
         cmocka_unit_test(copies_have_an_eighth_of_their_own),
         cmocka_unit_test(a_record_larger_than_everything_still_gets_through),
+        cmocka_unit_test(little_is_read_ahead_while_records_start_fast),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
