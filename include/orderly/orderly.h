@@ -518,6 +518,8 @@ ORDERLY_CHECKED enum orderly_err orderly_add_topics(struct orderly *, const char
 ORDERLY_CHECKED enum orderly_err orderly_remove_topics(struct orderly *, const char *const *topics, size_t count);
 /* Records in flight from now on; running ones end as they do. Errors: INVALID (0, or above 1,000,000). */
 ORDERLY_CHECKED enum orderly_err orderly_set_concurrency(struct orderly *, uint32_t concurrency);
+/* Records started per second from now on (rate.records_per_second); 0: no limit. Errors: INVALID (above 1,000,000,000). */
+ORDERLY_CHECKED enum orderly_err orderly_set_rate(struct orderly *, uint32_t records_per_second);
 
 struct orderly_lag {
     struct orderly_partition partition;

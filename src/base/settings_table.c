@@ -193,6 +193,9 @@ static const struct od_setting rows[] = {
      .when_met = "further ones are refused"},
     {ROW("log.level", CHOICE, "info"), DAEMON, .choices = "error|warning|info|debug", .run_time = true,
      .text = "The least important lines that are logged."},
+    {ROW("log.repeats", NUMBER, "20"), DAEMON, .low = 0, .high = 1000000, .run_time = true,
+     .text = "Lines of one kind that are logged within 10 s; 0: all. Dead letters always are.",
+     .when_met = "further lines of that kind are counted, and said as \"and N more like it\""},
     {ROW("log.format", CHOICE, "auto"), DAEMON, .choices = "auto|text|json",
      .text = "Lines for people or for machines; auto: text on a terminal, else JSON."},
 };

@@ -76,15 +76,34 @@ static enum orderly_err make_sources(const struct od_values *values, struct sour
     return err;
 }
 
-static enum orderly_err reload(void *userdata, struct orderly_config **ret, struct orderly_error *error)
+/* What SIGHUP compares with: the command line, and what it gave at the start. */
+struct started {
+    const struct od_args *args;
+    const struct od_values *values;
+};
+
+static enum orderly_err reload(void *userdata, struct orderly_config **ret, size_t *ret_ignored,
+                               struct orderly_error *error)
 {
-    int code = od_cli_config(userdata, ret);
-    if (code) {
-        *error =
-            (struct orderly_error){sizeof *error, ORDERLY_CONFIG, 0, "the settings were not read again: see above"};
-        return ORDERLY_CONFIG;
+    const struct started *started = userdata;
+    struct od_values values = {0};
+    struct orderly_config *config = NULL;
+    enum orderly_err err = ORDERLY_CONFIG;
+    if (od_cli_values(started->args, &values)) {
+        *error = (struct orderly_error){sizeof *error, err, 0, "the settings were not read again: see above"};
+        return err;
     }
-    return ORDERLY_OK;
+    err = orderly_config_new(&config);
+    err = err ? err : od_values_apply(&values, config, error);
+    err = err ? err : orderly_config_check(config, error);
+    if (err) {
+        orderly_config_free(config);
+    } else {
+        *ret_ignored = od_values_say_ignored(started->values, &values);
+        *ret = config;
+    }
+    od_values_fini(&values);
+    return err;
 }
 
 static int choose_handler(const struct od_args *args, struct od_daemon_options *options)
@@ -140,6 +159,7 @@ int od_run_command(const struct od_args *args)
     struct od_values values = {0};
     struct od_daemon_options options = {.create_topics = od_args_has(args, "create-topics"),
                                         .exit_at_end = od_args_has(args, "exit-at-end")};
+    struct started started = {args, &values};
     int code = choose_handler(args, &options);
     if (code) {
         return code;
@@ -155,7 +175,7 @@ int od_run_command(const struct od_args *args)
     }
     if (od_args_has(args, "config")) {
         options.reload = reload;
-        options.reload_userdata = (void *)(uintptr_t)args;
+        options.reload_userdata = &started;
     }
     code = run_values(args, &values, &options);
     od_values_fini(&values);

@@ -48,6 +48,11 @@ enum orderly_err od_values_apply(const struct od_values *, struct orderly_config
  */
 typedef void od_values_visit(const char *name, const char *value, const char *origin, void *userdata);
 void od_values_effective(const struct od_values *, od_values_visit *each, void *userdata);
+/*
+ * Says of each kafka.* property, and of each value of a source, that differs between the two that it is ignored until a restart; values of
+ * properties may be secrets and are not shown. Returns how many there are.
+ */
+size_t od_values_say_ignored(const struct od_values *before, const struct od_values *after);
 void od_values_fini(struct od_values *);
 
 #endif

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "daemon/config_file.h"
+#include "daemon/log.h"
 
 #define KAFKA "kafka."
 #define HIDDEN "***"
@@ -163,4 +164,45 @@ void od_values_effective(const struct od_values *values, od_values_visit *each, 
         if (strncmp(value->name, KAFKA, strlen(KAFKA)) == 0)
             show(value->name, value->value, value->origin, secret_property(value->name), each, userdata);
     }
+}
+
+/* ---- What changed --------------------------------------------------------------------------------------- */
+
+static bool same(const struct od_value *a, const struct od_value *b)
+{
+    return a && b && strcmp(a->value, b->value) == 0;
+}
+
+/* What differs of `before`, and what only `after` has; of names that begin with `prefix`. */
+static size_t say_differences(const struct od_values *before, const struct od_values *after, const char *prefix,
+                              const char *where)
+{
+    size_t count = 0;
+    for (int pass = 0; pass < 2; pass++) {
+        const struct od_values *from = pass == 0 ? before : after, *to = pass == 0 ? after : before;
+        for (size_t i = 0; i < from->count; i++) {
+            const struct od_value *value = &from->items[i], *other = find(to, value->name);
+            if (strncmp(value->name, prefix, strlen(prefix)) != 0 || same(value, other) || (pass == 1 && other))
+                continue;
+            od_say_info("daemon", "%s%s changed: ignored until a restart", where, value->name);
+            count++;
+        }
+    }
+    return count;
+}
+
+size_t od_values_say_ignored(const struct od_values *before, const struct od_values *after)
+{
+    size_t count = say_differences(before, after, KAFKA, "");
+    for (size_t i = 0; i < before->source_count && i < after->source_count; i++) {
+        char where[32];
+        (void)snprintf(where, sizeof where, "sources[%zu]: ", i);
+        count += say_differences(&before->sources[i], &after->sources[i], "", where);
+    }
+    if (before->source_count != after->source_count) {
+        od_say_info("daemon", "sources changed from %zu to %zu entries: ignored until a restart", before->source_count,
+                    after->source_count);
+        count++;
+    }
+    return count;
 }

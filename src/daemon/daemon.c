@@ -29,6 +29,7 @@ struct daemon {
     struct od_signals signals;
     struct od_at_end at_end;
     _Atomic(struct od_listener *) listener; /* the signal thread looks at it too */
+    atomic_bool checking;                   /* Kafka is asked, nothing runs yet */
     char *group, *listen;
 };
 
@@ -53,6 +54,7 @@ static void prepare_log(const struct orderly_config *config)
     }
     od_say_format_set(format);
     od_say_level_set(level);
+    od_say_repeats_set((uint64_t)od_setting_number(config, "log.repeats", 20));
     free(format_word);
     free(level_word);
 }
@@ -100,6 +102,10 @@ static void on_drain(const char *who, void *userdata)
 {
     struct daemon *daemon = userdata;
 
+    if (atomic_load(&daemon->checking)) { /* brokers that do not answer may take start_timeout */
+        od_say_info("daemon", "%s: ended before anything was started", who);
+        _exit(OD_EXIT_OK);
+    }
     od_say_info("daemon", "%s: draining: nothing new is started, what runs may end, then it is committed and left",
                 who);
     od_listener_leaving(daemon->listener);
@@ -110,24 +116,46 @@ static void on_drain(const char *who, void *userdata)
     od_sources_close(&daemon->sources);
 }
 
+/* The topics of several sources are compared source by source; here they are one list, which was made at the start. */
+static enum orderly_err keep_topics(const struct daemon *daemon, struct orderly_config *config)
+{
+    static const char *const names[] = {"topics", "patterns"};
+    enum orderly_err err = ORDERLY_OK;
+
+    for (size_t i = 0; i < 2 && daemon->options->source_count > 0 && err == ORDERLY_OK; i++) {
+        char *text = od_setting_text(daemon->options->config, names[i]);
+
+        err = text != NULL ? orderly_config_set(config, names[i], text, NULL) : ORDERLY_NOMEM;
+        free(text);
+    }
+    return err;
+}
+
 static void on_reload(void *userdata)
 {
     struct daemon *daemon = userdata;
     struct orderly_error error = ORDERLY_ERROR_INIT;
     struct orderly_config *config = NULL;
+    size_t changed = 0;
     enum orderly_err err;
 
     if (daemon->options->reload == NULL) {
         od_say_info("daemon", "SIGHUP: there is no file to read again");
         return;
     }
-    err = daemon->options->reload(daemon->options->reload_userdata, &config, &error);
+    err = daemon->options->reload(daemon->options->reload_userdata, &config, &changed, &error);
     if (err != ORDERLY_OK) {
         od_say_error("daemon", "SIGHUP: the settings are refused, the old ones stay: %s",
                      error.text[0] != '\0' ? error.text : orderly_strerror(err));
         return;
     }
-    od_reload_apply(daemon->orderly, daemon->options->config, config);
+    if (keep_topics(daemon, config) != ORDERLY_OK) {
+        od_say_error("daemon", "SIGHUP: out of memory");
+    }
+    changed += od_reload_apply(daemon->orderly, daemon->options->config, config);
+    if (changed == 0) {
+        od_say_info("daemon", "settings read again: nothing changed");
+    }
     orderly_config_free(config);
 }
 
@@ -267,10 +295,12 @@ int od_daemon_run(const struct od_daemon_options *options)
     }
     err = check_settings(&daemon, &error);
     if (err == ORDERLY_OK) {
+        atomic_store(&daemon.checking, true);
         err = od_signals_start(&daemon.signals);
     }
     if (err == ORDERLY_OK) {
         err = check_topics(&daemon, &error);
+        atomic_store(&daemon.checking, false);
     }
     if (err == ORDERLY_OK) {
         err = start_threads(&daemon, &error);
@@ -284,5 +314,6 @@ int od_daemon_run(const struct od_daemon_options *options)
     if (err == ORDERLY_OK || err == ORDERLY_CLOSED) {
         od_say_info("daemon", "ended: everything that is done is committed");
     }
+    od_say_left_out(true);
     return exit_code(err);
 }

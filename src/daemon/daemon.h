@@ -41,8 +41,12 @@ struct od_daemon_options {
     const struct od_daemon_source *sources; /* none: `config` is the one source */
     size_t source_count;
     bool create_topics, exit_at_end;
-    /* SIGHUP: all settings read anew; the caller frees them. NULL: there is no file. */
-    enum orderly_err (*reload)(void *userdata, struct orderly_config **ret, struct orderly_error *);
+    /*
+     * SIGHUP: all settings read anew; the caller frees them. What is in no table (kafka.*, sources) and has changed it says itself, as
+     * ignored, and counts in `ret_ignored`. NULL: there is no file.
+     */
+    enum orderly_err (*reload)(void *userdata, struct orderly_config **ret, size_t *ret_ignored,
+                               struct orderly_error *);
     void *reload_userdata;
 };
 

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -13,6 +14,7 @@
 #include <unistd.h>
 
 #include "daemon/bytes.h"
+#include "daemon/log_repeats.h"
 
 static const int WAIT_MS = 200; /* for a reader that does not read */
 enum { LINE_MAX_BYTES = 16384 };
@@ -21,6 +23,9 @@ static atomic_int log_fd = STDERR_FILENO;
 static atomic_int log_format = OD_LOG_TEXT;
 static atomic_int log_level = ORDERLY_LOG_INFO;
 static atomic_ullong log_missed;
+static pthread_mutex_t repeats_mutex = PTHREAD_MUTEX_INITIALIZER; /* guards the two below */
+static struct od_repeats repeats;
+static uint64_t repeats_limit;
 
 void od_say_format_set(enum od_say_format format)
 {
@@ -166,7 +171,66 @@ static void emit(int level, const char *area, const char *text)
     od_bytes_fini(&line);
 }
 
-void od_say_line(int level, const char *area, const char *text)
+/* ---- Repeated lines ------------------------------------------------------------------------------------ */
+
+/* Dead letters and records that are lost or cut are named one by one, however many; who asked for debug wants all of it. */
+static bool never_left_out(int level, const char *area)
+{
+    return level >= ORDERLY_LOG_DEBUG || strcmp(area, "dead-letter") == 0 || strcmp(area, "drain") == 0 ||
+           (level <= ORDERLY_LOG_ERROR && strcmp(area, "retry") == 0);
+}
+
+static void emit_left_out(const struct od_repeat *repeat)
+{
+    char text[640];
+
+    if (repeat->more > 0) {
+        snprintf(text, sizeof text, "and %llu more like it within %d s: %s", (unsigned long long)repeat->more,
+                 OD_REPEATS_WINDOW_MS / 1000, repeat->text);
+        emit(repeat->level, repeat->area, text);
+    }
+}
+
+static bool admit(int level, const char *area, const char *text)
+{
+    struct od_repeat gone;
+    bool admitted;
+
+    if (never_left_out(level, area)) {
+        return true;
+    }
+    pthread_mutex_lock(&repeats_mutex);
+    admitted = od_repeats_admit(&repeats, repeats_limit, od_clock_ms(), level, area, text, &gone);
+    pthread_mutex_unlock(&repeats_mutex);
+    emit_left_out(&gone);
+    return admitted;
+}
+
+void od_say_repeats_set(uint64_t limit)
+{
+    pthread_mutex_lock(&repeats_mutex);
+    repeats_limit = limit;
+    pthread_mutex_unlock(&repeats_mutex);
+}
+
+void od_say_left_out(bool all)
+{
+    struct od_repeat repeat;
+    bool taken;
+
+    do {
+        pthread_mutex_lock(&repeats_mutex);
+        taken = od_repeats_take(&repeats, all ? INT64_MAX : od_clock_ms(), &repeat);
+        pthread_mutex_unlock(&repeats_mutex);
+        if (taken) {
+            emit_left_out(&repeat);
+        }
+    } while (taken);
+}
+
+/* ---- Lines --------------------------------------------------------------------------------------------- */
+
+void od_say_whole(int level, const char *area, const char *text)
 {
     unsigned long long missed;
 
@@ -180,7 +244,17 @@ void od_say_line(int level, const char *area, const char *text)
         snprintf(note, sizeof note, "%llu lines of log could not be written", missed);
         emit(ORDERLY_LOG_WARNING, "log", note);
     }
-    emit(level, area != NULL && area[0] != '\0' ? area : "orderly", text);
+    emit(level, area, text);
+}
+
+void od_say_line(int level, const char *area, const char *text)
+{
+    if (area == NULL || area[0] == '\0') {
+        area = "orderly";
+    }
+    if (level <= atomic_load(&log_level) && admit(level, area, text)) {
+        od_say_whole(level, area, text);
+    }
 }
 
 void od_say(int level, const char *area, const char *format, ...)

@@ -7,8 +7,20 @@
 #include "daemon/log.h"
 #include "daemon/setting.h"
 
+/* A whole number, as the settings have checked it. */
+static bool number(const char *value, uint32_t *ret)
+{
+    char *end = NULL;
+    unsigned long long parsed = strtoull(value, &end, 10);
+
+    *ret = (uint32_t)parsed;
+    return end != value && *end == '\0' && parsed <= UINT32_MAX;
+}
+
 static bool apply(struct orderly *orderly, const char *name, const char *value)
 {
+    uint32_t count;
+
     if (strcmp(name, "log.level") == 0) {
         enum orderly_log_level level;
 
@@ -18,17 +30,20 @@ static bool apply(struct orderly *orderly, const char *name, const char *value)
         od_say_level_set(level);
         return true;
     }
-    if (strcmp(name, "concurrency") == 0) {
-        char *end = NULL;
-        unsigned long count = strtoul(value, &end, 10);
-
-        return *end == '\0' && count <= UINT32_MAX && orderly_set_concurrency(orderly, (uint32_t)count) == ORDERLY_OK;
+    if (!number(value, &count)) {
+        return false;
     }
-    return false;
+    if (strcmp(name, "log.repeats") == 0) {
+        od_say_repeats_set(count);
+        return true;
+    }
+    if (strcmp(name, "concurrency") == 0) {
+        return orderly_set_concurrency(orderly, count) == ORDERLY_OK;
+    }
+    return strcmp(name, "rate.records_per_second") == 0 && orderly_set_rate(orderly, count) == ORDERLY_OK;
 }
 
-void od_reload_apply(struct orderly *orderly, const struct orderly_config *old_config,
-                     const struct orderly_config *new_config)
+size_t od_reload_apply(struct orderly *orderly, struct orderly_config *config, const struct orderly_config *new_config)
 {
     size_t changed = 0;
 
@@ -39,10 +54,12 @@ void od_reload_apply(struct orderly *orderly, const struct orderly_config *old_c
         if (orderly_setting_at(i, &setting) != ORDERLY_OK) {
             continue;
         }
-        before = od_setting_text(old_config, setting.name);
+        before = od_setting_text(config, setting.name);
         after = od_setting_text(new_config, setting.name);
         if (before != NULL && after != NULL && strcmp(before, after) != 0) {
-            bool applied = apply(orderly, setting.name, after);
+            /* What was applied is what the next time is compared with. */
+            bool applied = apply(orderly, setting.name, after) &&
+                           orderly_config_set(config, setting.name, after, NULL) == ORDERLY_OK;
 
             changed++;
             if (setting.secret) {
@@ -55,7 +72,5 @@ void od_reload_apply(struct orderly *orderly, const struct orderly_config *old_c
         free(before);
         free(after);
     }
-    if (changed == 0) {
-        od_say_info("daemon", "settings read again: nothing changed");
-    }
+    return changed;
 }

@@ -2,10 +2,11 @@
 #ifndef OD_DAEMON_RELOAD_H
 #define OD_DAEMON_RELOAD_H
 
+#include <stddef.h>
+
 #include "orderly/orderly.h"
 
-/* Applies what changed between the two and may change; says what it did and what it ignored. */
-void od_reload_apply(struct orderly *, const struct orderly_config *old_config,
-                     const struct orderly_config *new_config);
+/* Applies to member and `config` what differs and may change; says what it did and what it ignored. Returns how many differ. */
+size_t od_reload_apply(struct orderly *, struct orderly_config *config, const struct orderly_config *new_config);
 
 #endif

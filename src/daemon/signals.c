@@ -11,6 +11,9 @@
 #include "daemon/daemon.h"
 #include "daemon/log.h"
 
+/* How often lines of log that were left out are looked for. */
+enum { LOOK_MS = 2000 };
+
 static void taken(sigset_t *set)
 {
     sigemptyset(set);
@@ -54,9 +57,10 @@ static void *signal_thread(void *argument)
     for (;;) {
         struct signalfd_siginfo info;
 
-        if (poll(fds, 2, -1) < 0) {
+        if (poll(fds, 2, LOOK_MS) < 0) {
             continue;
         }
+        od_say_left_out(false);
         if (fds[1].revents != 0) {
             return NULL;
         }

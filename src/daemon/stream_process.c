@@ -177,6 +177,7 @@ void od_stream_process_writable(struct od_stream_common *common, struct od_strea
 static void log_lines(struct od_stream_process *process, bool all)
 {
     struct od_bytes *errors = &process->errors;
+    char line[ERROR_LINE + 32];
 
     while (errors->size > 0) {
         char *newline = memchr(errors->data, '\n', errors->size);
@@ -186,7 +187,8 @@ static void log_lines(struct od_stream_process *process, bool all)
             return;
         }
         size = size > ERROR_LINE ? ERROR_LINE : size;
-        od_say_info("handler", "[%d] %.*s", (int)process->pid, (int)size, errors->data);
+        snprintf(line, sizeof line, "[%d] %.*s", (int)process->pid, (int)size, errors->data);
+        od_say_whole(ORDERLY_LOG_INFO, "handler", line);
         od_bytes_shift(errors, size + (newline != NULL && errors->data + size == newline));
     }
 }

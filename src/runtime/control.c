@@ -8,6 +8,7 @@
 #include "runtime/member.h"
 
 #define CONCURRENCY_MAX 1000000
+#define RATE_MAX 1000000000
 
 /* ---- assignment and member ---- */
 
@@ -203,7 +204,7 @@ enum orderly_err orderly_remove_topics(struct orderly *orderly, const char *cons
     return change_topics(orderly, topics, count, true);
 }
 
-/* ---- concurrency ---- */
+/* ---- concurrency and rate ---- */
 
 static enum orderly_err do_concurrency(struct od_loop *loop, void *argument)
 {
@@ -219,6 +220,22 @@ enum orderly_err orderly_set_concurrency(struct orderly *orderly, uint32_t concu
         return ORDERLY_INVALID;
     }
     return od_ask(orderly, do_concurrency, &concurrency);
+}
+
+static enum orderly_err do_rate(struct od_loop *loop, void *argument)
+{
+    uint32_t rate = *(const uint32_t *)argument;
+    loop->orderly->settings.rate = rate;
+    od_loop_step(loop, &(struct od_event){.type = OD_EVENT_RATE, .number = {rate}});
+    return ORDERLY_OK;
+}
+
+enum orderly_err orderly_set_rate(struct orderly *orderly, uint32_t records_per_second)
+{
+    if (orderly == NULL || records_per_second > RATE_MAX) {
+        return ORDERLY_INVALID;
+    }
+    return od_ask(orderly, do_rate, &records_per_second);
 }
 
 /* ---- lag ---- */

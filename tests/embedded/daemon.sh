@@ -171,6 +171,13 @@ kill -HUP "$first"
 await grep -q 'start changed from earliest to latest: ignored until a restart' several.log
 grep -q 'log.level changed from info to debug: applied' several.log || fail "log.level"
 grep -q 'concurrency changed from 8 to 4: applied' several.log || fail "concurrency"
+sed -i -e 's/concurrency: 4/concurrency: 8\nrate: {records_per_second: 50}/' -e 's/group.id: several/group.id: others/' -e 's/echo blue/echo bleu/' orders.yaml
+kill -HUP "$first"
+await grep -q 'concurrency changed from 4 to 8: applied' several.log
+grep -q 'rate.records_per_second changed from 0 to 50: applied' several.log || fail "rate"
+grep -q 'kafka.group.id changed: ignored until a restart' several.log || fail "what of kafka.* changed"
+! grep -E '(topics|patterns) changed' several.log || fail "topics that did not change"
+grep -q 'sources\[0\]: handler.exec.command changed: ignored until a restart' several.log || fail "what of a source changed"
 [ "$(curl -s --unix-socket admin.sock http://localhost/readyz)" = ready ] || fail "readyz"
 [ "$(curl -s --unix-socket admin.sock -X POST -H "Authorization: Bearer $(cat admin.sock.token)" http://localhost/api/v1/drain)" = '{"ok":true}' ] ||
     fail "drain"

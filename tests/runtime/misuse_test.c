@@ -166,6 +166,8 @@ static void arguments_out_of_range_are_invalid(void **state)
     assert_int_equal(orderly_remove_topics(orderly, empty_topic, 1), ORDERLY_INVALID);
     assert_int_equal(orderly_set_concurrency(orderly, 0), ORDERLY_INVALID);
     assert_int_equal(orderly_set_concurrency(orderly, 1000001), ORDERLY_INVALID);
+    assert_int_equal(orderly_set_rate(NULL, 1), ORDERLY_INVALID);
+    assert_int_equal(orderly_set_rate(orderly, 1000000001), ORDERLY_INVALID);
     orderly_free(orderly);
 }
 

@@ -522,6 +522,7 @@ static void assignment_member_lag_stats_topics_and_concurrency_answer(void **sta
     assert_int_equal(orderly_remove_topics(orderly, (const char *const[]){"u"}, 1), ORDERLY_OK);
     assert_int_equal(fake_topics_changed(), 2);
     assert_int_equal(orderly_set_concurrency(orderly, 10), ORDERLY_OK);
+    assert_int_equal(orderly_set_rate(orderly, 0), ORDERLY_OK);
     orderly_batch_free(batch);
     face_free(orderly);
 }
