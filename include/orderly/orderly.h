@@ -240,6 +240,9 @@ ORDERLY_API size_t orderly_setting_count(void);
 ORDERLY_CHECKED enum orderly_err orderly_setting_at(size_t i, struct orderly_setting *ret);
 /* Checks that all settings fit together, as orderly_new() does, and connects to nothing. Errors: CONFIG. */
 ORDERLY_CHECKED enum orderly_err orderly_config_check(const struct orderly_config *, struct orderly_error *error);
+/* Whether the engine takes this property (without "kafka."). Errors: UNSUPPORTED (it has none of that name), CONFIG (refused, or the value). */
+ORDERLY_CHECKED enum orderly_err orderly_property_check(const char *name, const char *value,
+                                                        struct orderly_error *error);
 
 /* A member of a group; copies the settings; connects to nothing before the first poll or run. Errors: CONFIG, NOMEM. */
 ORDERLY_CHECKED enum orderly_err orderly_new(const struct orderly_config *, struct orderly **ret,

@@ -8,7 +8,9 @@
 #include "cli/check_outcomes.h"
 #include "cli/cli.h"
 #include "cli/table.h"
+#include "daemon/address.h"
 #include "daemon/config_file.h"
+#include "daemon/http_request.h"
 #include "orderly/admin.h"
 
 struct printer {
@@ -286,27 +288,59 @@ static int check_connect(const struct od_args *args)
     return code;
 }
 
-static enum orderly_err check_handler(const struct orderly_config *config, struct orderly_error *error)
+static bool names_handler(const struct orderly_config *config)
 {
-    static const struct {
-        const char *setting;
-        enum od_handler_kind kind;
-    } kinds[] = {{"handler.exec.command", OD_HANDLER_EXEC},
-                 {"handler.stream.command", OD_HANDLER_STREAM},
-                 {"handler.http.url", OD_HANDLER_HTTP}};
-    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+    static const char *const settings[] = {"handler.exec.command", "handler.stream.command", "handler.http.url"};
+    for (size_t i = 0; i < sizeof settings / sizeof *settings; i++) {
         char text[4];
-        struct od_handler_options options;
-        enum orderly_err got = orderly_config_get(config, kinds[i].setting, text, sizeof text);
+        enum orderly_err got = orderly_config_get(config, settings[i], text, sizeof text);
         if (got == ORDERLY_LIMIT || (!got && *text)) {
-            enum orderly_err err = od_handler_options_init(&options, config, kinds[i].kind, NULL, 0, error);
-            if (err) {
-                return err;
-            }
-            od_handler_options_fini(&options);
+            return true;
         }
     }
-    return ORDERLY_OK;
+    return false;
+}
+
+/* None is fine: it may come behind `--`. */
+static enum orderly_err check_handler(const struct orderly_config *config, struct orderly_error *error)
+{
+    struct od_handler_options options;
+    struct od_http_target target;
+    if (!names_handler(config)) {
+        return ORDERLY_OK;
+    }
+    enum orderly_err err = od_handler_options_init(&options, config, OD_HANDLER_NONE, NULL, 0, error);
+    if (err) {
+        return err;
+    }
+    if (options.kind == OD_HANDLER_HTTP) {
+        err = od_http_target_init(&target, &options, error);
+        od_http_target_fini(&target);
+    }
+    od_handler_options_fini(&options);
+    return err;
+}
+
+/* The handler of each source: what it sets itself, over what the top level sets. */
+static enum orderly_err check_sources(const struct od_values *values, struct orderly_error *error)
+{
+    enum orderly_err err = ORDERLY_OK;
+    for (size_t i = 0; i < values->source_count && !err; i++) {
+        struct orderly_config *config = NULL;
+        err = orderly_config_new(&config);
+        err = err ? err : od_values_apply(values, config, error);
+        err = err ? err : od_values_apply(&values->sources[i], config, error);
+        err = err ? err : check_handler(config, error);
+        orderly_config_free(config);
+    }
+    return err;
+}
+
+static enum orderly_err check_listen(const struct orderly_config *config, struct orderly_error *error)
+{
+    char listen[300];
+    enum orderly_err err = orderly_config_get(config, "admin.listen", listen, sizeof listen);
+    return err ? err : od_address_check(listen, error);
 }
 
 static int check_settings(const struct od_args *args, const struct od_values *values)
@@ -322,6 +356,8 @@ static int check_settings(const struct od_args *args, const struct od_values *va
     }
     err = err ? err : orderly_config_check(config, &error);
     err = err ? err : check_handler(config, &error);
+    err = err ? err : check_sources(values, &error);
+    err = err ? err : check_listen(config, &error);
     orderly_config_free(config);
     if (err) {
         return od_talk_error(args, err, &error);

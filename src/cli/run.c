@@ -3,7 +3,9 @@
 #include <string.h>
 
 #include "cli/cli.h"
+#include "daemon/address.h"
 #include "daemon/config_file.h"
+#include "daemon/http_request.h"
 #include "daemon/setting.h"
 
 /* A configuration for each entry of `sources:`, and its topics as a list. All owned. */
@@ -154,6 +156,20 @@ static int run_values(const struct od_args *args, const struct od_values *values
     return code;
 }
 
+/* Options whose values the table of settings takes as any text. */
+static int check_options(const struct od_args *args)
+{
+    struct orderly_error error = ORDERLY_ERROR_INIT;
+    const char *admin = od_args_text(args, "admin"), *url = od_args_text(args, "http");
+    if (admin && od_address_check(admin, &error)) {
+        return od_talk_failure(args, OD_EXIT_USAGE, "option --admin: %s", error.text);
+    }
+    if (url && od_http_url_check(url, &error)) {
+        return od_talk_failure(args, OD_EXIT_USAGE, "option --http: %s", error.text);
+    }
+    return OD_EXIT_OK;
+}
+
 int od_run_command(const struct od_args *args)
 {
     struct od_values values = {0};
@@ -161,6 +177,7 @@ int od_run_command(const struct od_args *args)
                                         .exit_at_end = od_args_has(args, "exit-at-end")};
     struct started started = {args, &values};
     int code = choose_handler(args, &options);
+    code = code ? code : check_options(args);
     if (code) {
         return code;
     }

@@ -13,6 +13,9 @@
 
 enum { BACKLOG = 64, PORTS_TRIED = 100 };
 
+static const char PATH_SIZE[] = "the path of a socket has 1 to 107 bytes";
+static const char NEITHER[] = "it is neither host:port nor unix:/path nor off";
+
 static enum orderly_err refuse(struct orderly_error *error, const char *listen, const char *why)
 {
     error->code = ORDERLY_CONFIG;
@@ -37,6 +40,11 @@ static bool is_left_over(const struct sockaddr_un *address)
     return left_over;
 }
 
+static bool is_path(const char *path)
+{
+    return path[0] != '\0' && strlen(path) < sizeof((struct sockaddr_un *)NULL)->sun_path;
+}
+
 static enum orderly_err listen_unix(const char *listen_text, int *ret_fd, struct orderly_error *error)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
@@ -44,8 +52,8 @@ static enum orderly_err listen_unix(const char *listen_text, int *ret_fd, struct
     mode_t mask;
     int fd, failed;
 
-    if (path[0] == '\0' || strlen(path) >= sizeof address.sun_path) {
-        return refuse(error, listen_text, "the path of a socket has 1 to 107 bytes");
+    if (!is_path(path)) {
+        return refuse(error, listen_text, PATH_SIZE);
     }
     memcpy(address.sun_path, path, strlen(path));
     if (is_left_over(&address)) {
@@ -160,6 +168,20 @@ static unsigned bound_port(int fd, unsigned port)
     return (unsigned)strtoul(service, NULL, 10);
 }
 
+enum orderly_err od_address_check(const char *listen, struct orderly_error *error)
+{
+    char host[256];
+    unsigned port;
+
+    if (listen[0] == '\0' || strcmp(listen, "off") == 0) {
+        return ORDERLY_OK;
+    }
+    if (strncmp(listen, "unix:", 5) == 0) {
+        return is_path(listen + 5) ? ORDERLY_OK : refuse(error, listen, PATH_SIZE);
+    }
+    return split(listen, host, &port) ? ORDERLY_OK : refuse(error, listen, NEITHER);
+}
+
 enum orderly_err od_address_listen(const char *listen, bool moves, int *ret_fd, char *actual, size_t size,
                                    struct orderly_error *error)
 {
@@ -173,7 +195,7 @@ enum orderly_err od_address_listen(const char *listen, bool moves, int *ret_fd, 
         return listen_unix(listen, ret_fd, error);
     }
     if (!split(listen, host, &port)) {
-        return refuse(error, listen, "it is neither host:port nor unix:/path");
+        return refuse(error, listen, NEITHER);
     }
     for (unsigned i = 0; i < (moves ? PORTS_TRIED : 1u) && fd < 0 && port + i <= 65535; i++) {
         fd = listen_at(host, port + i, &why);

@@ -7,6 +7,8 @@
 
 #include "orderly/orderly.h"
 
+/* Whether it is an address, or "off". Errors: CONFIG. */
+enum orderly_err od_address_check(const char *listen, struct orderly_error *);
 /*
  * Listens there. `moves`: when the port is taken, the next free one of a hundred. `actual` becomes the address as a client
  * names it. Errors: CONFIG (no such address, or it is taken), LIMIT.

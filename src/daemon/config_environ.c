@@ -59,12 +59,24 @@ static bool inside_a_handler(char *const environment[])
     return false;
 }
 
+static enum orderly_err add_note(struct od_values *values, const char *variable, size_t size, const char *text)
+{
+    struct orderly_error room;
+    char note[sizeof room.text + NAME];
+    char **grown = realloc(values->notes, (values->note_count + 1) * sizeof *grown);
+    if (!grown)
+        return ORDERLY_NOMEM;
+    (void)snprintf(note, sizeof note, "environment %.*s: %s", (int)size, variable, text);
+    values->notes = grown;
+    values->notes[values->note_count] = strdup(note);
+    return values->notes[values->note_count] ? (values->note_count++, ORDERLY_OK) : ORDERLY_NOMEM;
+}
+
 /* A variable that is no setting is worth a note when it looks like one. */
 static enum orderly_err note(struct od_values *values, const char *variable, size_t size, const char *name)
 {
     struct orderly_config *config = NULL;
     struct orderly_error error = ORDERLY_ERROR_INIT;
-    char text[sizeof error.text + NAME];
     enum orderly_err err = orderly_config_new(&config);
     if (err)
         return err;
@@ -72,13 +84,7 @@ static enum orderly_err note(struct od_values *values, const char *variable, siz
     orderly_config_free(config);
     if (err != ORDERLY_CONFIG || !strstr(error.text, "did you mean"))
         return ORDERLY_OK;
-    (void)snprintf(text, sizeof text, "environment %.*s: %s", (int)size, variable, error.text);
-    char **grown = realloc(values->notes, (values->note_count + 1) * sizeof *grown);
-    if (!grown)
-        return ORDERLY_NOMEM;
-    values->notes = grown;
-    values->notes[values->note_count] = strdup(text);
-    return values->notes[values->note_count] ? (values->note_count++, ORDERLY_OK) : ORDERLY_NOMEM;
+    return add_note(values, variable, size, error.text);
 }
 
 static enum orderly_err set(struct od_values *values, const char *variable, size_t size, const char *name,
@@ -88,6 +94,8 @@ static enum orderly_err set(struct od_values *values, const char *variable, size
     struct orderly_error reason = ORDERLY_ERROR_INIT;
     (void)snprintf(origin, sizeof origin, "environment %.*s", (int)size, variable);
     enum orderly_err err = od_values_set(values, name, value, origin, &reason);
+    if (err == ORDERLY_UNSUPPORTED) /* it may be meant for something else */
+        return add_note(values, variable, size, reason.text);
     if (err && error && error->size >= sizeof *error) {
         error->code = err;
         (void)snprintf(error->text, sizeof error->text, "%s: %.350s", origin, reason.text);

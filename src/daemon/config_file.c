@@ -310,6 +310,8 @@ static enum orderly_err set(const struct walk *walk, const struct item *item, co
     enum orderly_err err = od_values_set(walk->values, item->name, text, origin, &reason);
     if (err == ORDERLY_NOMEM)
         return out_of_memory(walk);
+    if (err == ORDERLY_UNSUPPORTED)
+        place = item->key; /* there is no such property */
     return err ? fail_at(walk, place, "%.300s", reason.text) : ORDERLY_OK;
 }
 

@@ -35,7 +35,7 @@ struct od_values {
  */
 enum orderly_err od_config_load(const char *path, char *const environment[], struct od_values *ret,
                                 struct orderly_error *);
-/* Sets or replaces one, checked alone; origin such as "option --set". Errors: CONFIG, NOMEM. */
+/* Sets or replaces one, checked alone; origin such as "option --set". Errors: CONFIG, UNSUPPORTED (no such property of Kafka), NOMEM. */
 enum orderly_err od_values_set(struct od_values *, const char *name, const char *value, const char *origin,
                                struct orderly_error *);
 /* Borrowed; NULL: not set. */

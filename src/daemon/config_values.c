@@ -62,6 +62,8 @@ static enum orderly_err check(const char *name, const char *value, struct orderl
         return out_of_memory(error);
     enum orderly_err err = orderly_config_set(config, name, value, error);
     orderly_config_free(config);
+    if (!err && strncmp(name, KAFKA, strlen(KAFKA)) == 0)
+        err = orderly_property_check(name + strlen(KAFKA), value, error);
     return err;
 }
 

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "daemon/address.h"
 #include "daemon/at_end.h"
 #include "daemon/bytes.h"
 #include "daemon/listener.h"
@@ -172,7 +173,10 @@ static enum orderly_err check_settings(struct daemon *daemon, struct orderly_err
     if (daemon->group == NULL || daemon->listen == NULL) {
         return ORDERLY_NOMEM;
     }
-    err = od_sources_init(&daemon->sources, daemon->options, error);
+    err = od_address_check(daemon->listen, error);
+    if (err == ORDERLY_OK) {
+        err = od_sources_init(&daemon->sources, daemon->options, error);
+    }
     if (err == ORDERLY_OK) {
         err = orderly_config_callbacks(daemon->options->config, &callbacks, daemon);
     }

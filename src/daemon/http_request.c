@@ -21,8 +21,26 @@ static enum orderly_err refuse(struct orderly_error *error)
     return ORDERLY_CONFIG;
 }
 
+static bool is_http(const char *url)
+{
+    CURLU *parts = curl_url();
+    char *scheme = NULL;
+    bool is = parts != NULL && curl_url_set(parts, CURLUPART_URL, url, 0) == CURLUE_OK &&
+              curl_url_get(parts, CURLUPART_SCHEME, &scheme, 0) == CURLUE_OK &&
+              (strcasecmp(scheme, "http") == 0 || strcasecmp(scheme, "https") == 0);
+
+    curl_free(scheme);
+    curl_url_cleanup(parts);
+    return is;
+}
+
+enum orderly_err od_http_url_check(const char *url, struct orderly_error *error)
+{
+    return (strncmp(url, "unix:", 5) == 0 ? url[5] == '/' : is_http(url)) ? ORDERLY_OK : refuse(error);
+}
+
 /* unix:/path.sock:/path: the last colon before a slash divides it. */
-static enum orderly_err split_unix(struct od_http_target *target, const char *rest, struct orderly_error *error)
+static void split_unix(struct od_http_target *target, const char *rest)
 {
     const char *path = NULL;
 
@@ -31,14 +49,11 @@ static enum orderly_err split_unix(struct od_http_target *target, const char *re
             path = at;
         }
     }
-    if (rest[0] != '/') {
-        return refuse(error);
-    }
     target->socket = path != NULL ? strndup(rest, (size_t)(path - rest)) : strdup(rest);
-    if (asprintf(&target->url, "http://localhost%s", path != NULL ? path + 1 : "/") < 0) {
+    if (asprintf(&target->url, "http://localhost%s", path != NULL ? path + 1 : "/") < 0 || target->socket == NULL) {
+        free(target->url);
         target->url = NULL;
     }
-    return target->socket != NULL && target->url != NULL ? ORDERLY_OK : ORDERLY_NOMEM;
 }
 
 enum orderly_err od_http_target_init(struct od_http_target *target, const struct od_handler_options *options,
@@ -48,31 +63,22 @@ enum orderly_err od_http_target_init(struct od_http_target *target, const struct
 
     *target = (struct od_http_target){.options = options};
     err = od_http_rules_init(&target->rules, &options->status, error);
+    if (err == ORDERLY_OK) {
+        err = od_http_url_check(options->url, error);
+    }
     if (err != ORDERLY_OK) {
         return err;
     }
     if (strncmp(options->url, "unix:", 5) == 0) {
-        err = split_unix(target, options->url + 5, error);
+        split_unix(target, options->url + 5);
     } else {
-        CURLU *parts = curl_url();
-        char *scheme = NULL;
-
-        if (parts == NULL || curl_url_set(parts, CURLUPART_URL, options->url, 0) != CURLUE_OK ||
-            curl_url_get(parts, CURLUPART_SCHEME, &scheme, 0) != CURLUE_OK ||
-            (strcasecmp(scheme, "http") != 0 && strcasecmp(scheme, "https") != 0)) {
-            err = refuse(error);
-        }
-        curl_free(scheme);
-        curl_url_cleanup(parts);
         target->url = strdup(options->url);
     }
-    if (err == ORDERLY_OK && target->url == NULL) {
-        err = ORDERLY_NOMEM;
-    }
-    if (err != ORDERLY_OK) {
+    if (target->url == NULL) {
         od_http_target_fini(target);
+        return ORDERLY_NOMEM;
     }
-    return err;
+    return ORDERLY_OK;
 }
 
 void od_http_target_fini(struct od_http_target *target)

@@ -15,6 +15,9 @@
 #define OD_HTTP_HEADERS_MAX ((size_t)64 * 1024) /* of an answer */
 #define OD_HTTP_SENT_MAX ((size_t)32 * 1024)    /* key and passed-on headers of a request */
 
+/* Whether it is a URL for records: http://, https://, unix:/path.sock:/path. Errors: CONFIG, NOMEM. */
+enum orderly_err od_http_url_check(const char *url, struct orderly_error *);
+
 /* What all requests of a handler share. */
 struct od_http_target {
     const struct od_handler_options *options;

@@ -36,8 +36,8 @@ struct od_repeats {
  * Whether a line is written; `limit` 0: always. When a kind had to go to make room for this one and lines of it were left out,
  * it is copied to `ret_gone` to be said; its `more` is 0 otherwise.
  */
-bool od_repeats_admit(struct od_repeats *, uint64_t limit, int64_t now_ms, int level, const char *area, const char *text,
-                      struct od_repeat *ret_gone);
+bool od_repeats_admit(struct od_repeats *, uint64_t limit, int64_t now_ms, int level, const char *area,
+                      const char *text, struct od_repeat *ret_gone);
 /* The next kind whose while is over and of which lines were left out; INT64_MAX ends all of them. False: there is none. */
 bool od_repeats_take(struct od_repeats *, int64_t now_ms, struct od_repeat *ret);
 

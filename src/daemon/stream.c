@@ -199,6 +199,9 @@ static void judge(struct stream *stream, struct od_stream_delivery *delivery, co
             how.crashes = od_crashes_add(&stream->crashes, key); /* of several nobody knows which one did it */
         }
         od_exec_end_judge(&how, verdict);
+        if (verdict->outcome == ORDERLY_DEAD_LETTER && how_it_ended->unanswered > 1) {
+            verdict->outcome = ORDERLY_RETRY; /* and nobody knows either which one it meant */
+        }
     }
 }
 
@@ -580,10 +583,7 @@ enum orderly_err od_stream_new(const struct od_handler_options *options, struct 
     if (stream == NULL) {
         return ORDERLY_NOMEM;
     }
-    stream->base.ops = &STREAM_OPS;
-    stream->options = options;
-    stream->common.options = options;
-    stream->common.epoll = -1;
+    *stream = (struct stream){.base = {&STREAM_OPS}, .options = options, .common = {.options = options, .epoll = -1}};
     stream->queue.wake_fd = -1;
     err = prepare(stream, error);
     if (err != ORDERLY_OK) {

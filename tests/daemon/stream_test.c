@@ -277,6 +277,27 @@ static void a_process_that_dies_spends_an_attempt_and_is_started_again(void **st
     fake_record_free(b);
 }
 
+static void an_end_for_one_of_several_records_makes_no_dead_letters(void **state)
+{
+    struct orderly_record *a = fake_record_new("a", "first"), *b = fake_record_new("b", "second");
+    struct orderly_record *alone = fake_record_new("c", "alone");
+    struct fixture fixture;
+
+    (void)state;
+    start(&fixture, WORKER "case $line in *second*|*alone*) exit 65;; esac; done");
+    exec_give(&fixture, a);
+    exec_give(&fixture, b);
+    assert_int_equal(fake_record_wait(a, PATIENCE_S)->outcome, ORDERLY_RETRY);
+    assert_int_equal(fake_record_wait(b, PATIENCE_S)->outcome, ORDERLY_RETRY);
+    assert_string_equal(fake_record_wait(a, 1)->error_class, "exit-65");
+    exec_give(&fixture, alone);
+    assert_int_equal(fake_record_wait(alone, PATIENCE_S)->outcome, ORDERLY_DEAD_LETTER);
+    exec_end(&fixture);
+    fake_record_free(a);
+    fake_record_free(b);
+    fake_record_free(alone);
+}
+
 static void an_answer_written_before_the_end_counts(void **state)
 {
     struct orderly_record *record = fake_record_new("a", "v");
@@ -399,6 +420,7 @@ int main(void)
         cmocka_unit_test(a_lost_record_that_is_not_let_go_costs_the_process),
         cmocka_unit_test(leaving_says_quiet_then_terminate_and_releases_the_rest),
         cmocka_unit_test(a_process_that_dies_spends_an_attempt_and_is_started_again),
+        cmocka_unit_test(an_end_for_one_of_several_records_makes_no_dead_letters),
         cmocka_unit_test(an_answer_written_before_the_end_counts),
         cmocka_unit_test(a_program_that_is_no_handler_opens_the_breaker),
         cmocka_unit_test(a_delivery_line_holds_the_whole_record),

@@ -51,6 +51,8 @@ wrong 2 'start' orderly run --start middle -- ./handler
 wrong 2 'missing after --' orderly run --brokers b --
 wrong 2 'not several' orderly run --exec --stream -- ./handler
 wrong 2 'goes after --' orderly run ./handler
+wrong 2 'host:port' orderly run --admin nonsense -- ./handler
+wrong 2 'http://' orderly run --http ftp://nowhere
 wrong 2 'list show replay purge' orderly dlt
 wrong 2 "did you mean 'replay'" orderly dlt repaly
 wrong 2 'offset is wanted' orderly dlt list --where 'colour=red'
@@ -75,6 +77,14 @@ member 78 'no-such-file.yaml' --config no-such-file.yaml -- ./handler
 printf 'topics: [ward]\nretry:\n  atempts: 3\n' >wrong.yaml
 member 78 'wrong.yaml:3:3' --config wrong.yaml -- ./handler
 wrong 78 'attempts' orderly check --config wrong.yaml
+printf 'kafka: {bootstrap.servers: b, fetch.mni.bytes: 1}\ntopics: [ward]\n' >wrong.yaml
+wrong 78 'wrong.yaml:1:31: librdkafka knows no property "fetch.mni.bytes"; did you mean fetch.min.bytes?' orderly check --config wrong.yaml
+printf 'kafka: {bootstrap.servers: b, group.id: g}\ntopics: [ward]\nhandler: {exec: {command: [a]}, http: {url: "http://b"}}\n' >wrong.yaml
+wrong 78 'more than one handler' orderly check --config wrong.yaml
+printf 'kafka: {bootstrap.servers: b, group.id: g}\ntopics: [ward]\nhandler: {http: {url: "ftp://b"}}\n' >wrong.yaml
+wrong 78 'handler.http.url' orderly check --config wrong.yaml
+printf 'kafka: {bootstrap.servers: b, group.id: g}\ntopics: [ward]\nadmin: {listen: nonsense}\n' >wrong.yaml
+wrong 78 'admin.listen nonsense' orderly check --config wrong.yaml
 wrong 78 '--group' orderly lag --brokers "$brokers" --topic ward
 wrong 78 '--brokers' orderly topics check --group g --topic ward
 wrong 78 'orderly topics create' orderly topics check --brokers "$brokers" --group g --topic bare

@@ -167,6 +167,11 @@ static void arguments_out_of_range_are_invalid(void **state)
     assert_int_equal(orderly_set_concurrency(orderly, 0), ORDERLY_INVALID);
     assert_int_equal(orderly_set_concurrency(orderly, 1000001), ORDERLY_INVALID);
     assert_int_equal(orderly_set_rate(NULL, 1), ORDERLY_INVALID);
+    assert_int_equal(orderly_property_check(NULL, "1", NULL), ORDERLY_INVALID);
+    assert_int_equal(orderly_property_check("fetch.mni.bytes", "1", NULL), ORDERLY_UNSUPPORTED);
+    assert_int_equal(orderly_property_check("fetch.min.bytes", "many", NULL), ORDERLY_CONFIG);
+    assert_int_equal(orderly_property_check("enable.auto.commit", "true", NULL), ORDERLY_CONFIG);
+    assert_int_equal(orderly_property_check("fetch.min.bytes", "1", NULL), ORDERLY_OK);
     assert_int_equal(orderly_set_rate(orderly, 1000000001), ORDERLY_INVALID);
     orderly_free(orderly);
 }
