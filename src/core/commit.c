@@ -91,7 +91,7 @@ static size_t attempts_of(const struct od_core *core, const struct od_stay *stay
         const struct od_record *record = od_record_at(&core->records, slot);
         if (record->flags & OD_FLAG_ATTEMPTED) {
             bool waits = record->state == OD_RECORD_PARKED && record->due_ms > core->now_ms;
-            int64_t due = waits ? core->wall_ms + (record->due_ms - core->now_ms) : 0;
+            int64_t due = waits ? od_not_before(core->wall_ms, record->due_ms - core->now_ms) : 0;
             ret[count++] = (struct od_map_attempt){record->offset, record->attempts, record->leader_epoch, due};
             left--;
         }

@@ -29,8 +29,8 @@ static void name_members(const rd_kafka_ConsumerGroupDescription_t *group, char 
     ret[0] = '\0';
     for (size_t i = 0; i < count && i < NAMED_MEMBERS && at < size; i++) {
         const rd_kafka_MemberDescription_t *member = rd_kafka_ConsumerGroupDescription_member(group, i);
-        int length = snprintf(ret + at, size - at, "%s%s@%s", i ? ", " : "", rd_kafka_MemberDescription_client_id(member),
-                              rd_kafka_MemberDescription_host(member));
+        int length = snprintf(ret + at, size - at, "%s%s@%s", i ? ", " : "",
+                              rd_kafka_MemberDescription_client_id(member), rd_kafka_MemberDescription_host(member));
         at += length > 0 ? (size_t)length : 0;
     }
     if (count > NAMED_MEMBERS && at < size) {
@@ -45,10 +45,11 @@ static void tell(struct od_engine *engine, const char *state, const char *member
         return;
     }
     joining->tell_ms *= 2;
-    od_engine_log(engine, ORDERLY_LOG_WARNING, "group",
-                  "group %s has not let this member in for %lld s (state %s; members: %s): another member may hold its rebalance, or something "
-                  "of another protocol type (share groups, Kafka Streams) uses the group",
-                  engine->settings->group, waited_s(engine), state, members[0] ? members : "none");
+    od_engine_log(
+        engine, ORDERLY_LOG_WARNING, "group",
+        "group %s has not let this member in for %lld s (state %s; members: %s): another member may hold its rebalance, or something "
+        "of another protocol type (share groups, Kafka Streams) uses the group",
+        engine->settings->group, waited_s(engine), state, members[0] ? members : "none");
 }
 
 static void judge(struct od_engine *engine, const rd_kafka_ConsumerGroupDescription_t *group)
@@ -68,14 +69,15 @@ static void judge(struct od_engine *engine, const rd_kafka_ConsumerGroupDescript
     }
     name_members(group, members, sizeof members);
     bool consumer = od_settings_property_is(engine->settings, "group.protocol", "consumer");
-    bool refused = consumer && members[0] &&
-                   rd_kafka_ConsumerGroupDescription_type(group) == RD_KAFKA_CONSUMER_GROUP_TYPE_CLASSIC;
+    bool refused =
+        consumer && members[0] && rd_kafka_ConsumerGroupDescription_type(group) == RD_KAFKA_CONSUMER_GROUP_TYPE_CLASSIC;
     joining->refused = refused ? joining->refused + 1 : 0;
     if (joining->refused >= SURE) {
-        od_fault(engine, ORDERLY_CONFIG, RD_KAFKA_RESP_ERR_INCONSISTENT_GROUP_PROTOCOL, true,
-                 "group %s is in use with the classic protocol by %s, and its broker does not let a member of kafka.group.protocol=consumer in: give "
-                 "all members the same kafka.group.protocol (or see the broker's group.consumer.migration.policy)",
-                 engine->settings->group, members);
+        od_fault(
+            engine, ORDERLY_CONFIG, RD_KAFKA_RESP_ERR_INCONSISTENT_GROUP_PROTOCOL, true,
+            "group %s is in use with the classic protocol by %s, and its broker does not let a member of kafka.group.protocol=consumer in: give "
+            "all members the same kafka.group.protocol (or see the broker's group.consumer.migration.policy)",
+            engine->settings->group, members);
         return;
     }
     tell(engine, rd_kafka_consumer_group_state_name(rd_kafka_ConsumerGroupDescription_state(group)), members);

@@ -22,8 +22,7 @@
 
 void od_loop_clock(struct od_loop *loop)
 {
-    loop->now_ms = od_clock_ms();
-    loop->wall_ms = od_clock_wall_ms();
+    od_clock_both(&loop->now_ms, &loop->wall_ms);
 }
 
 struct od_lease *od_loop_lease(struct od_loop *loop, uint32_t id)
