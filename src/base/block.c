@@ -4,8 +4,8 @@
 #include <stdlib.h>
 
 enum {
-    STEP = 64,
     CLASSES = 32,       /* blocks up to 2 KiB */
+    HEAD = 16,          /* what malloc needs for itself: blocks of one class lie beside each other without a gap */
     KEPT_MAX = 4 << 20, /* bytes of one thread */
 };
 
@@ -21,35 +21,41 @@ static _Thread_local struct {
 
 static size_t class_of(size_t size)
 {
-    return (size + STEP - 1) / STEP;
+    return (size + HEAD + OD_BLOCK_STEP - 1) / OD_BLOCK_STEP;
+}
+
+static void *allocate(size_t size)
+{
+    void *memory = NULL;
+    return posix_memalign(&memory, OD_BLOCK_STEP, size) == 0 ? memory : NULL;
 }
 
 void *od_block_new(size_t size)
 {
     size_t class = class_of(size);
-    if (class > CLASSES || class == 0) {
-        return malloc(size);
+    if (class > CLASSES) {
+        return allocate(size);
     }
     struct kept *block = cache.first[class];
     if (block == NULL) {
-        return malloc(class * STEP);
+        return allocate(class * OD_BLOCK_STEP - HEAD);
     }
     cache.first[class] = block->next;
-    cache.bytes -= class * STEP;
+    cache.bytes -= class * OD_BLOCK_STEP;
     return block;
 }
 
 void od_block_free(void *memory, size_t size)
 {
     size_t class = class_of(size);
-    if (memory == NULL || !cache.keeps || class > CLASSES || class == 0 || cache.bytes >= KEPT_MAX) {
+    if (memory == NULL || !cache.keeps || class > CLASSES || cache.bytes >= KEPT_MAX) {
         free(memory);
         return;
     }
     struct kept *block = memory;
     block->next = cache.first[class];
     cache.first[class] = block;
-    cache.bytes += class * STEP;
+    cache.bytes += class * OD_BLOCK_STEP;
 }
 
 void od_block_keep(bool keep)

@@ -11,6 +11,9 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+/* A block begins with a line of the processor's cache, so that its owner decides what lies in one line. */
+enum { OD_BLOCK_STEP = 64 };
+
 /* NULL when out of memory. */
 void *od_block_new(size_t size);
 /* NULL is fine. `size` as it was made. */

@@ -54,12 +54,10 @@ static void partition_error(struct od_engine *engine, struct od_stay *stay, cons
     }
 }
 
-static bool take(struct od_engine *engine, struct od_stay *stay, const rd_kafka_message_t *from, struct od_fetched *ret)
+static bool take(struct od_engine *engine, struct od_stay *stay, const struct od_message_context *context,
+                 const rd_kafka_message_t *from, struct od_fetched *ret)
 {
-    struct od_message_context context = {engine->settings, engine->topics.list.items[stay->topic],
-                                         stay->generation > 0 ? (uint64_t)stay->generation : 0, engine->wall_ms,
-                                         engine->sink.record_bytes};
-    struct od_message *message = od_message_make(from, &context);
+    struct od_message *message = od_message_make(from, context);
     if (!message) {
         return false;
     }
@@ -133,18 +131,24 @@ static bool serve_batch(struct od_engine *engine, struct od_stay *stay)
 {
     rd_kafka_message_t *messages[BATCH];
     struct od_fetched list[BATCH];
+    struct od_message_context context = {.settings = engine->settings,
+                                         .topic = engine->topics.list.items[stay->topic],
+                                         .fence = stay->generation > 0 ? (uint64_t)stay->generation : 0,
+                                         .wall_ms = engine->wall_ms,
+                                         .record_bytes = engine->sink.record_bytes};
     size_t count = 0;
     size_t want = wanted(stay);
+    od_message_context_name(&context, stay->partition);
     ssize_t got = rd_kafka_consume_batch_queue(stay->queue, 0, messages, want);
     stay->maybe_more = got >= (ssize_t)want;
     for (ssize_t i = 0; i < got; i++) {
         if (messages[i]->err) {
             partition_error(engine, stay, messages[i]);
         } else if (messages[i]->offset >= stay->position && !stay->resetting && !engine->ended) {
-            if (take(engine, stay, messages[i], &list[count])) {
+            if (take(engine, stay, &context, messages[i], &list[count])) {
                 count++;
                 stay->position = messages[i]->offset + 1;
-                stay->position_epoch = rd_kafka_message_leader_epoch(messages[i]);
+                stay->position_epoch = list[count - 1].leader_epoch;
             } else {
                 od_fault(engine, ORDERLY_NOMEM, 0, true, "out of memory while reading %s", name_of(engine, stay));
             }

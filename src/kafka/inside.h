@@ -255,13 +255,21 @@ void od_fetch_drain(rd_kafka_queue_t *);
 
 /* ---- message.c ------------------------------------------------------------------------------------------------ */
 
+/* Two names of topics (249), a partition, and what is between them. */
+enum { OD_MESSAGE_NAMES = 2 * 250 + 14 };
+
 struct od_message_context {
     const struct od_settings *settings;
     const struct od_topic *topic;
     uint64_t fence;
     int64_t wall_ms;
     size_t record_bytes;
+    /* The topic's name, NUL, and the part of idempotency keys before the offset: the same for all messages of a partition. */
+    char names[OD_MESSAGE_NAMES];
+    size_t identity_at, names_size;
 };
+/* Fills in the names, when the rest is there. */
+void od_message_context_name(struct od_message_context *, int32_t partition);
 /* Copies all bytes out of librdkafka's message (which pins its whole fetch response); NULL: out of memory. */
 struct od_message *od_message_make(const rd_kafka_message_t *, const struct od_message_context *);
 bool od_message_foreign(const struct od_message *);

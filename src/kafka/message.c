@@ -15,22 +15,26 @@
 #include "base/time_text.h"
 
 struct od_message {
-    const char *topic, *idempotency_key;
-    int32_t partition, leader_epoch;
-    int64_t offset, timestamp_ms;
+    /* What every handling of it needs, in one line of the processor's cache. */
     struct orderly_bytes key, value;
+    int64_t offset, timestamp_ms;
+    size_t size;
+    int32_t partition, leader_epoch;
+    /* What some need. */
+    const char *topic, *idempotency_key;
     struct orderly_header *headers;
     struct od_message_origin origin;
     int64_t due_ms, delay_ms;
     uint64_t fence, copy_hash;
-    size_t size;
     uint32_t header_count, attempts;
     bool trusted, foreign, garbage_due;
 };
 
+#define OFFSET_ROOM 21 /* digits, a sign, a NUL */
 #define ALIGNMENT sizeof(max_align_t)
 #define ALIGN(size) (((size) + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT)
-#define ROOM_AT ALIGN(sizeof(struct od_message))
+/* The owner's room begins with a line of the cache too, as blocks do. */
+#define ROOM_AT ((sizeof(struct od_message) + OD_BLOCK_STEP - 1) / OD_BLOCK_STEP * OD_BLOCK_STEP)
 
 const char *od_message_topic(const struct od_message *message)
 {
@@ -270,16 +274,30 @@ static void read_trusted(struct od_message *message, const struct od_message_con
     }
 }
 
-static void put_identity(struct od_message *message, const struct od_message_context *context, char *at, size_t room)
+void od_message_context_name(struct od_message_context *context, int32_t partition)
 {
+    const struct od_topic *topic = context->topic;
     struct od_text text;
-    od_text_init(&text, at, room);
-    od_text_add(&text, context->topic->id[0] ? context->topic->id : context->topic->name);
+    od_text_init(&text, context->names, sizeof context->names);
+    od_text_add(&text, topic->name);
+    context->identity_at = text.count + 1;
+    od_text_init(&text, context->names + context->identity_at, sizeof context->names - context->identity_at);
+    od_text_add(&text, topic->id[0] ? topic->id : topic->name);
     od_text_add_char(&text, '/');
-    od_text_add_i64(&text, message->partition);
+    od_text_add_i64(&text, partition);
     od_text_add_char(&text, '/');
+    context->names_size = context->identity_at + text.count;
+}
+
+/* The topic's name and the idempotency key. */
+static void put_names(struct od_message *message, const struct od_message_context *context, char *at)
+{
+    memcpy(at, context->names, context->names_size);
+    message->topic = at;
+    message->idempotency_key = at + context->identity_at;
+    struct od_text text;
+    od_text_init(&text, at + context->names_size, OFFSET_ROOM);
     od_text_add_i64(&text, message->offset);
-    message->idempotency_key = at;
 }
 
 struct od_message *od_message_make(const rd_kafka_message_t *from, const struct od_message_context *context)
@@ -289,13 +307,10 @@ struct od_message *od_message_make(const rd_kafka_message_t *from, const struct 
     if (rd_kafka_message_headers(from, &headers) == RD_KAFKA_RESP_ERR_NO_ERROR) {
         header_count = rd_kafka_header_cnt(headers);
     }
-    const char *name = context->topic->name;
-    size_t name_size = strlen(name);
-    size_t identity = (context->topic->id[0] ? sizeof context->topic->id : name_size) + 36;
     size_t headers_at = ROOM_AT + ALIGN(context->record_bytes);
     size_t bytes_at = headers_at + header_count * sizeof(struct orderly_header);
-    size_t total =
-        bytes_at + from->key_len + 1 + from->len + 1 + headers_size(headers, header_count) + name_size + 1 + identity;
+    size_t total = bytes_at + from->key_len + 1 + from->len + 1 + headers_size(headers, header_count) +
+                   context->names_size + OFFSET_ROOM;
     struct od_message *message = od_block_new(total);
     if (!message) {
         return NULL;
@@ -313,9 +328,7 @@ struct od_message *od_message_make(const rd_kafka_message_t *from, const struct 
     at = put_bytes(at, from->key, from->key_len, &message->key);
     at = put_bytes(at, from->payload, from->len, &message->value);
     at = put_headers(message, headers, at);
-    message->topic = at;
-    at = put_text(at, name, name_size);
-    put_identity(message, context, at, identity);
+    put_names(message, context, at);
     message->origin =
         (struct od_message_origin){message->topic, message->partition, message->offset, message->timestamp_ms};
     if (context->topic->role == OD_ROLE_RETRY) {

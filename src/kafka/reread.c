@@ -132,9 +132,12 @@ static void take(struct od_engine *engine, const rd_kafka_message_t *from)
         return;
     }
     const struct od_stay *stay = od_stays_find(engine, reader->wanted.items[0].id);
-    struct od_message_context context = {engine->settings, topic,
-                                         stay && stay->generation > 0 ? (uint64_t)stay->generation : 0, engine->wall_ms,
-                                         engine->sink.record_bytes};
+    struct od_message_context context = {.settings = engine->settings,
+                                         .topic = topic,
+                                         .fence = stay && stay->generation > 0 ? (uint64_t)stay->generation : 0,
+                                         .wall_ms = engine->wall_ms,
+                                         .record_bytes = engine->sink.record_bytes};
+    od_message_context_name(&context, from->partition);
     struct od_message *message = od_message_make(from, &context);
     answer(engine, message ? OD_REREAD_OK : OD_REREAD_AGAIN, message);
 }

@@ -183,6 +183,7 @@ static enum orderly_err take_one(struct od_scan *scan, rd_kafka_message_t *from,
     }
     struct od_message_context context = {
         .settings = &scan->settings, .topic = &scan->topic, .record_bytes = scan->record_bytes};
+    od_message_context_name(&context, from->partition);
     *ret = od_message_make(from, &context);
     return *ret ? ORDERLY_OK : od_fail(error, ORDERLY_NOMEM, "out of memory");
 }

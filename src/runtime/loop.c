@@ -274,6 +274,15 @@ static void measure(struct od_loop *loop, const struct orderly_record *record, e
     }
 }
 
+/* Copies say when it was tried. */
+static void note_attempt(const struct od_loop *loop, struct orderly_record *base, enum orderly_outcome outcome)
+{
+    base->last_attempt_ms = loop->wall_ms;
+    if (base->first_attempt_ms == 0 && outcome != ORDERLY_RELEASE) {
+        base->first_attempt_ms = loop->wall_ms; /* retried in its lane it has several here */
+    }
+}
+
 static struct od_settled take_settled(struct od_loop *loop, struct orderly_record *record)
 {
     struct orderly_record *base = record->base != NULL ? record->base : record;
@@ -288,14 +297,12 @@ static struct od_settled take_settled(struct od_loop *loop, struct orderly_recor
     if (record->not_run) {
         /* as if it had never been begun */
     } else {
-        if (base->copy_class != NULL || base->copy_text != NULL ||
-            atomic_load_explicit(&record->has_text, memory_order_relaxed)) {
+        if (base->has_copy_text || atomic_load_explicit(&record->has_text, memory_order_relaxed)) {
             od_record_keep_texts(record);
             settled.never = settled.outcome == ORDERLY_RETRY && is_never(&loop->orderly->settings, base->copy_class);
         }
-        base->last_attempt_ms = loop->wall_ms;
-        if (base->first_attempt_ms == 0 && settled.outcome != ORDERLY_RELEASE) {
-            base->first_attempt_ms = loop->wall_ms; /* retried in its lane it has several here */
+        if (settled.outcome != ORDERLY_ACK) {
+            note_attempt(loop, base, settled.outcome);
         }
         measure(loop, record, settled.outcome);
     }

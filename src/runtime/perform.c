@@ -37,6 +37,7 @@ static void append(struct od_chain *chain, struct orderly_record *record)
 
 static void append_job(struct od_chain *jobs, struct orderly_record *job)
 {
+    job->job_queue = NULL;
     if (jobs->last != NULL) {
         jobs->last->job_queue = job;
     } else {

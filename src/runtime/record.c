@@ -24,9 +24,10 @@ struct orderly *od_record_owner(const struct orderly_record *record)
 
 static void close_cancel_fd(struct orderly_record *record)
 {
-    int fd = atomic_exchange(&record->cancel_fd, 0) - 1;
+    int fd = atomic_load_explicit(&record->cancel_fd, memory_order_relaxed) - 1;
     if (fd >= 0) {
         close(fd);
+        atomic_store_explicit(&record->cancel_fd, 0, memory_order_relaxed);
     }
 }
 
@@ -49,8 +50,12 @@ static void destroy(struct orderly_record *record)
         od_deadlines_remove(&lease->orderly->deadlines, record);
     }
     close_cancel_fd(record);
-    free_texts(&record->error_class, &record->error_text);
-    free_texts(&record->copy_class, &record->copy_text);
+    if (atomic_load_explicit(&record->has_text, memory_order_relaxed)) {
+        free_texts(&record->error_class, &record->error_text);
+    }
+    if (record->has_copy_text) {
+        free_texts(&record->copy_class, &record->copy_text);
+    }
     if (base != NULL) {
         free(record);
         od_record_drop(base);
@@ -138,7 +143,7 @@ struct orderly_record *od_record_begin(const struct od_run *run, struct od_lease
     record->run_us = record->wait_us = -1;
     record->delay_ms = -1;
     record->due_ms = 0;
-    record->job_next = record->job_queue = record->next = NULL;
+    record->job_next = record->next = NULL;
     atomic_store_explicit(&record->refs, 1, memory_order_relaxed);
     atomic_store_explicit(&record->state, OD_RECORD_QUEUED, memory_order_release);
     return record;
@@ -223,6 +228,7 @@ void od_record_keep_texts(struct orderly_record *record)
     pthread_mutex_lock(&orderly->mutex);
     base->copy_class = record->error_class;
     base->copy_text = record->error_text;
+    base->has_copy_text = base->copy_class != NULL || base->copy_text != NULL;
     record->error_class = record->error_text = NULL;
     atomic_store(&record->has_text, false);
     pthread_mutex_unlock(&orderly->mutex);

@@ -35,34 +35,44 @@ enum od_record_state {
     OD_RECORD_SETTLED = 16   /* plus the outcome */
 };
 
+/*
+ * Two lines of the processor's cache, and what most records never need: until a handler does something else than to acknowledge, nobody
+ * but the one who zeroed it looks there (and at the heads of jobs).
+ */
 struct orderly_record {
-    struct orderly_record *base; /* a twin's: the record whose message it shares, held; else NULL */
-    struct orderly_record *run;  /* loop, of a base: the body of its run, itself or a twin; NULL: itself */
-    struct od_lease *lease;      /* from the first run on; NULL: a record without a group */
-    struct orderly_record *next; /* in the inbox, or in a list of the loop's */
-    struct orderly_record *job_next, *job_queue; /* the next of its job; the next job */
+    struct orderly_record *base;     /* a twin's: the record whose message it shares, held; else NULL */
+    struct orderly_record *run;      /* loop, of a base: the body of its run, itself or a twin; NULL: itself */
+    struct od_lease *lease;          /* from the first run on; NULL: a record without a group */
+    struct orderly_record *next;     /* in the inbox, or in a list of the loop's */
+    struct orderly_record *job_next; /* the next of its job */
     uint64_t id;
     uint32_t lane, attempt;
+    int64_t due_ms; /* of the settlement */
+
     atomic_uint refs;
     atomic_uint state;
-    atomic_int cancel;            /* enum orderly_reason */
-    atomic_int cancel_fd;         /* descriptor + 1; 0: none */
-    atomic_llong cancel_until_ms; /* monotonic; when cancelled */
-    atomic_llong deadline_ms;     /* of the handler, monotonic; 0: none */
-    atomic_bool has_text;         /* the two texts below are worth a lock */
+    atomic_int cancel;    /* enum orderly_reason */
+    atomic_int cancel_fd; /* descriptor + 1; 0: none */
+    atomic_bool has_text; /* there are texts of this run, worth a lock */
+    bool has_copy_text;   /* loop, of a base: and those of the last run that settled */
     bool not_run;
     bool holds_lease;      /* has a reference of it; while the core has the record the loop's is enough */
     bool counted;          /* in lease->out */
     bool dead;             /* loop, of a base: counted as a dead letter */
     bool timed_out, stuck; /* guarded by the mutex of the deadlines */
     int64_t queued_us, run_us, wait_us;
-    int64_t delay_ms, due_ms;       /* of the settlement */
-    size_t deadline_index;          /* its place in the heap of deadlines + 1; 0: none */
-    char *error_class, *error_text; /* of this run; guarded by the object's mutex */
-    char *copy_class, *copy_text;   /* loop, of a base: of the last run that settled */
-    int64_t first_attempt_ms;       /* loop, of a base: Unix ms, of its first run here that spent an attempt; 0: none */
-    int64_t last_attempt_ms;        /* loop, of a base: Unix ms */
+    int64_t delay_ms;         /* of the settlement */
+    atomic_llong deadline_ms; /* of the handler, monotonic; 0: none */
+
+    struct orderly_record *job_queue; /* the next job */
+    size_t deadline_index;            /* its place in the heap of deadlines + 1; 0: none */
+    atomic_llong cancel_until_ms;     /* monotonic; when cancelled */
+    char *error_class, *error_text;   /* of this run; guarded by the object's mutex */
+    char *copy_class, *copy_text;     /* loop, of a base: of the last run that settled */
+    /* Loop, of a base, Unix ms: its first run here that spent an attempt (0: none), its last one; none that acknowledged. */
+    int64_t first_attempt_ms, last_attempt_ms;
 };
+_Static_assert(offsetof(struct orderly_record, job_queue) == 128, "two lines");
 
 /* The record in a message's room, and the other way round (a twin's too). */
 static inline struct orderly_record *od_record_of(struct od_message *message)
