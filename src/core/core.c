@@ -129,6 +129,7 @@ void od_core_free(struct od_core *core)
     od_vec_fini(&core->copy_wait);
     od_vec_fini(&core->reread_wait);
     od_vec_fini(&core->recalls);
+    od_vec_fini(&core->recall_ids);
     od_copies_seen_free(core);
     od_map_fini(&core->stay_by_id);
     od_heap_fini(&core->timers);

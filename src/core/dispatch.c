@@ -257,9 +257,8 @@ static void push_job(struct od_core *core, struct od_stay *stay, size_t first)
     struct od_effect *effect = od_effect_push(core, OD_EFFECT_RUN, stay->id);
     effect->run.first = first;
     effect->run.count = core->effects->run_count - first;
-    bool chunk = !core->config.poll_face && !core->config.batch_max;
-    for (size_t i = first + 1; chunk && i < core->effects->run_count; i++) {
-        od_recall_note(core, stay, core->effects->runs[i].record);
+    if (!core->config.poll_face && !core->config.batch_max && !core->nomem) {
+        od_recall_note(core, stay, core->effects->runs + first, effect->run.count);
     }
     od_stay_touch(core, stay);
 }

@@ -206,6 +206,7 @@ void od_settle_mark_offset(struct od_core *core, const struct od_event *event)
     if (!stay || !stay->ready) {
         return;
     }
+    core->marked_ms = core->now_ms;
     uint32_t slot;
     for (int64_t at = stay->window.base;
          (slot = od_window_next(&stay->window, &at)) != OD_SLOT_NONE && at < event->position.offset; at++) {

@@ -162,10 +162,10 @@ struct od_hold {
 
 enum od_close_stage { OD_CLOSE_NOT, OD_CLOSE_CALLBACK, OD_CLOSE_WORK, OD_CLOSE_COMMIT, OD_CLOSE_LEAVING, OD_CLOSE_END };
 
-/* A record of a job of several, and when it is called back if it still waits there. */
+/* A job of several records, and when those that still wait there are called back. */
 struct od_recall {
     int64_t started_ms, at_ms;
-    uint64_t record;
+    size_t count;
 };
 
 struct od_close {
@@ -206,6 +206,8 @@ struct od_core {
     struct od_id_queue reread_wait;
     OD_VEC(struct od_recall) recalls; /* in order of time, from recall_first on */
     size_t recall_first;
+    struct od_id_queue recall_ids; /* of their records, job by job */
+    int64_t marked_ms;             /* when an offset was marked last */
     uint64_t rereading;
 
     OD_VEC(struct od_stay *) stays; /* by index; NULL free */
@@ -338,7 +340,7 @@ void od_dispatch_concurrency(struct od_core *, const struct od_event *);
 void od_dispatch_rate(struct od_core *, const struct od_event *);
 
 /* recall.c */
-void od_recall_note(struct od_core *, const struct od_stay *, uint64_t record);
+void od_recall_note(struct od_core *, const struct od_stay *, const struct od_run *job, size_t count);
 void od_recall_due(struct od_core *);
 int64_t od_recall_deadline(const struct od_core *);
 
