@@ -9,13 +9,13 @@ build() {
     cmake --build "build/$preset" -j "$jobs" -- --quiet -k 0
 }
 
-# ctest in a preset: the closing line of ctest is the verdict. In CI, where three tests share two processors, what failed is run once
+# ctest in a preset: the closing line of ctest is the verdict. In CI, where tests share processors, what failed is run once
 # more, alone: then it fails for a reason of its own, or is named as one that needs looking at.
 tests_of() {
     preset=$1
     shift
     build "$preset"
-    ctest --test-dir "build/$preset" --output-on-failure -j 3 "$@" && return 0
+    ctest --test-dir "build/$preset" --output-on-failure -j "$jobs" "$@" && return 0
     [ -n "${CI:-}" ] || return 1
     failed=$(sed 's/^[0-9]*://' "build/$preset/Testing/Temporary/LastTestsFailed.log" | tr '\n' ' ')
     echo "FAILED beside others, run once more alone ($preset): $failed"

@@ -4,7 +4,7 @@
 kafka=$ORDERLY_SOURCE_DIR/tests/support/kafka
 "$kafka" start3 "$PWD/kafka" 0
 ORDERLY_KAFKA=$(cat "$PWD/kafka/address")
-SESSION_MS=6000 # members are killed or stopped: the others wait for this
+SESSION_MS=10000 # members are killed: the others wait for this
 # shellcheck source=tests/support/scenario.sh
 . "$ORDERLY_SOURCE_DIR/tests/support/scenario.sh"
 home=$PWD seconds=${SOAK_SECONDS:-1200} rate=${SOAK_RATE:-300}
