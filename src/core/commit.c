@@ -190,10 +190,7 @@ static void acknowledged(struct od_core *core, struct od_stay *stay)
     commit->committed_version = commit->flight_version;
     commit->failures = 0;
     commit->first_ms = commit->version == commit->committed_version ? OD_NO_TIME : core->now_ms;
-    if (commit->first_due) {
-        commit->first_due = false;
-        od_dispatch_offer(core, stay);
-    }
+    commit->first_due = false;
     od_named_leave(core, stay, OD_STATE_COMMIT_FAILING);
     od_commit_wants_review(core, stay, ORDERLY_OK);
 }
@@ -236,14 +233,16 @@ void od_commit_answered(struct od_core *core, const struct od_event *event)
     stay->commit.flight = 0;
     stay->commit.last_result = event->committed.result;
     od_stay_touch(core, stay);
-    if (event->committed.result == OD_COMMIT_OK) {
-        acknowledged(core, stay);
-        return;
-    }
-    core->counters.commit_failures++;
     switch (event->committed.result) {
+    case OD_COMMIT_OK:
+        acknowledged(core, stay);
+        break;
     case OD_COMMIT_AGAIN:
-        failed(core, stay, 100, 5000);
+        failed(core, stay, 100, 1000);
+        break;
+    case OD_COMMIT_OVERTAKEN:
+        failed(core, stay, 50,
+               500); /* nothing is started until one is through: what ran would run again if we died now */
         break;
     case OD_COMMIT_FENCED:
         core->counters.commits_fenced++;
@@ -256,9 +255,9 @@ void od_commit_answered(struct od_core *core, const struct od_event *event)
         failed(core, stay, 1000, 30000);
         od_commit_wants_review(core, stay, ORDERLY_KAFKA);
         break;
-    case OD_COMMIT_OK:
-        od_unreachable();
     }
+    core->counters.commit_failures += event->committed.result != OD_COMMIT_OK;
+    od_dispatch_offer(core, stay);
 }
 
 bool od_commit_settled(const struct od_core *core, const struct od_stay *stay)

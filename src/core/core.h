@@ -100,7 +100,8 @@ enum od_copy_form { OD_FORM_WHOLE, OD_FORM_NO_ERROR_TEXT, OD_FORM_REFERENCE };
 
 enum od_commit_result {
     OD_COMMIT_OK,
-    OD_COMMIT_AGAIN,         /* transient: coordinator away, rebalance in progress, stale epoch */
+    OD_COMMIT_AGAIN,         /* transient: coordinator away, timeout */
+    OD_COMMIT_OVERTAKEN,     /* a rebalance is on, or the generation is a new one: still ours, but not now */
     OD_COMMIT_FENCED,        /* unknown member, illegal generation: the edge will say LOST; nothing was committed */
     OD_COMMIT_MAP_TOO_LARGE, /* error 12: halve the cap, commit again */
     OD_COMMIT_REFUSED        /* anything else: again with back-off, reported */

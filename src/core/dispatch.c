@@ -33,8 +33,8 @@ bool od_dispatch_allowed(const struct od_core *core, const struct od_stay *stay)
 {
     return stay->state == OD_STAY_ACTIVE && !stay->assigned_pending && !stay->pauses && !stay->stopped &&
            (!stay->map_blocked || base_slot(core, stay) != OD_SLOT_NONE) && !stay->commit.first_due &&
-           !core->callbacks_overrun && !core->suspect && core->close.stage == OD_CLOSE_NOT &&
-           od_fault_allows(core, stay);
+           stay->commit.last_result != OD_COMMIT_OVERTAKEN && !core->callbacks_overrun && !core->suspect &&
+           core->close.stage == OD_CLOSE_NOT && od_fault_allows(core, stay);
 }
 
 void od_dispatch_offer(struct od_core *core, struct od_stay *stay)

@@ -80,9 +80,10 @@ static enum od_commit_result class_of(rd_kafka_resp_err_t err)
         return OD_COMMIT_FENCED;
     case RD_KAFKA_RESP_ERR_OFFSET_METADATA_TOO_LARGE:
         return OD_COMMIT_MAP_TOO_LARGE;
-    case RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART: /* deleted, perhaps to come back */
     case RD_KAFKA_RESP_ERR_STALE_MEMBER_EPOCH:
     case RD_KAFKA_RESP_ERR_REBALANCE_IN_PROGRESS:
+        return OD_COMMIT_OVERTAKEN;
+    case RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART: /* deleted, perhaps to come back */
     case RD_KAFKA_RESP_ERR_NOT_COORDINATOR:
     case RD_KAFKA_RESP_ERR_COORDINATOR_NOT_AVAILABLE:
     case RD_KAFKA_RESP_ERR_COORDINATOR_LOAD_IN_PROGRESS:
@@ -126,8 +127,9 @@ static void report(struct od_engine *engine, const char *topic, int32_t partitio
             od_subscription_look_again(engine);
         }
     } else if (result != OD_COMMIT_OK) {
-        od_engine_log(engine, result == OD_COMMIT_AGAIN ? ORDERLY_LOG_INFO : ORDERLY_LOG_WARNING, "commit",
-                      "%s[%d] was not committed: %s", topic, (int)partition, rd_kafka_err2str(err));
+        od_engine_log(
+            engine, result == OD_COMMIT_AGAIN || result == OD_COMMIT_OVERTAKEN ? ORDERLY_LOG_INFO : ORDERLY_LOG_WARNING,
+            "commit", "%s[%d] was not committed: %s", topic, (int)partition, rd_kafka_err2str(err));
     }
 }
 
@@ -158,7 +160,7 @@ static enum od_commit_result result_of(struct od_engine *engine, const struct co
     bool outdated = err == RD_KAFKA_RESP_ERR_ILLEGAL_GENERATION && engine->handle && od_group_refresh(engine) &&
                     engine->group.generation != request->generation &&
                     strcmp(engine->group.member_id, request->member_id) == 0;
-    return outdated ? OD_COMMIT_AGAIN : class_of(err);
+    return outdated ? OD_COMMIT_OVERTAKEN : class_of(err);
 }
 
 static void committed(struct od_engine *engine, struct od_request *base, rd_kafka_event_t *event)
@@ -259,7 +261,7 @@ static bool admit(struct od_engine *engine, struct od_commit_item *item, bool me
     }
     bool ending = engine->group.pending == OD_PENDING_REVOKE;
     bool over = !stay || stay->closing || (ending && (other || (topic->doubted && topic->err)));
-    answer_later(engine, item, over ? OD_COMMIT_FENCED : OD_COMMIT_AGAIN);
+    answer_later(engine, item, over ? OD_COMMIT_FENCED : member ? OD_COMMIT_AGAIN : OD_COMMIT_OVERTAKEN);
     return false;
 }
 

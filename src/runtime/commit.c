@@ -62,6 +62,7 @@ static enum orderly_err error_of(enum od_commit_result result)
     case OD_COMMIT_FENCED:
         return ORDERLY_FENCED;
     case OD_COMMIT_AGAIN:
+    case OD_COMMIT_OVERTAKEN:
     case OD_COMMIT_MAP_TOO_LARGE:
     case OD_COMMIT_REFUSED:
         break;
@@ -76,6 +77,8 @@ static const char *word_of(enum od_commit_result result)
         return "ok";
     case OD_COMMIT_AGAIN:
         return "not now; it is tried again";
+    case OD_COMMIT_OVERTAKEN:
+        return "a rebalance overtook it; it is tried again, and nothing of the partition is started until then";
     case OD_COMMIT_FENCED:
         return "fenced: the group has gone on without this member";
     case OD_COMMIT_MAP_TOO_LARGE:

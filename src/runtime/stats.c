@@ -227,6 +227,7 @@ static void member_metrics(struct stats_copy *copy, const struct od_loop *loop)
     counter(copy, "orderly_early_retries_total", counters->early);
     counter(copy, "orderly_commits_total", counters->commits);
     static const char *const failures[] = {[OD_COMMIT_AGAIN] = "error=\"again\"",
+                                           [OD_COMMIT_OVERTAKEN] = "error=\"overtaken\"",
                                            [OD_COMMIT_FENCED] = "error=\"fenced\"",
                                            [OD_COMMIT_MAP_TOO_LARGE] = "error=\"map-too-large\"",
                                            [OD_COMMIT_REFUSED] = "error=\"refused\""};

@@ -209,7 +209,8 @@ static void committed(struct world *w, bool well)
         if (stay->live && stay->commit && (well || below(w, 2))) {
             struct od_event event = {.type = OD_EVENT_COMMITTED, .committed = {stay->id, stay->commit, OD_COMMIT_OK}};
             if (!well && below(w, 4) == 0) {
-                event.committed.result = below(w, 2) ? OD_COMMIT_AGAIN : OD_COMMIT_REFUSED;
+                event.committed.result =
+                    (enum od_commit_result[]){OD_COMMIT_AGAIN, OD_COMMIT_OVERTAKEN, OD_COMMIT_REFUSED}[below(w, 3)];
             }
             stay->commit = 0;
             model_step(w, &event);

@@ -217,7 +217,7 @@ static unsigned result_of(struct script *s, const char *word, const char *const 
 static void on_answer(struct script *s, struct od_event *event, char **args)
 {
     static const char *const copies[] = {"ok", "again", "too_large", "refused", NULL};
-    static const char *const commits[] = {"ok", "again", "fenced", "map_too_large", "refused", NULL};
+    static const char *const commits[] = {"ok", "again", "overtaken", "fenced", "map_too_large", "refused", NULL};
     static const char *const rereads[] = {"ok", "gone", "again", NULL};
     if (event->type == OD_EVENT_COPIED) {
         event->copied.record = script_find(s, args[0])->record;

@@ -23,7 +23,8 @@ kill_test() {
     killed=0
     while [ "$killed" -lt "$kills" ]; do
         killed=$((killed + 1))
-        wait_for "progress before kill $killed" 120 finished $((count * killed / (kills + 2)))
+        wait_gone "$producer" 5 || true # the time between kills
+        wait_for "progress before kill $killed" 120 finished $((count * killed / (kills + 2) / 2))
         victim=$(eval echo "\$victim$killed")
         kill -KILL "$victim"
         say "m$killed killed"

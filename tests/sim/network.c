@@ -202,7 +202,9 @@ static void commit_lands(struct sim *sim, const struct sim_event *event)
     enum od_commit_result result = OD_COMMIT_OK;
     bool applied = true;
     if (fails(sim, sim->faults.commits, 150)) {
-        result = sim_chance(sim, 800) ? OD_COMMIT_AGAIN : OD_COMMIT_REFUSED;
+        result = sim_chance(sim, 200)   ? OD_COMMIT_REFUSED
+                 : sim_chance(sim, 500) ? OD_COMMIT_AGAIN
+                                        : OD_COMMIT_OVERTAKEN;
         applied = result == OD_COMMIT_AGAIN && sim_chance(sim, 300);
         stay->trouble = true;
     }
