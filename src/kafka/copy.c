@@ -57,6 +57,9 @@ static void delivered(struct od_engine *engine, const rd_kafka_message_t *messag
     if (!od_map_remove(&engine->copier.in_flight, record, NULL)) {
         return; /* answered when its handle broke */
     }
+    if (message->err == RD_KAFKA_RESP_ERR__MSG_TIMED_OUT) {
+        od_handle_look_for_brokers(engine, engine->copier.handle);
+    }
     if (result != OD_COPY_OK) {
         od_engine_log(engine, ORDERLY_LOG_WARNING, "copy", "a copy to %s[%d] was not written: %s",
                       message->rkt ? rd_kafka_topic_name(message->rkt) : "?", (int)message->partition,

@@ -36,6 +36,9 @@ bool od_group_refresh(struct od_engine *engine)
     struct od_group *group = &engine->group;
     group->member_id[0] = '\0';
     group->generation = -1;
+    if (od_leave_begun(engine)) {
+        return false;
+    }
     rd_kafka_consumer_group_metadata_t *metadata = rd_kafka_consumer_group_metadata(rk_of(engine));
     if (metadata) {
         const char *member = rd_kafka_consumer_group_metadata_member_id(metadata);
@@ -174,30 +177,12 @@ static bool offsets_known(const struct od_engine *engine)
 
 /* ---- revoke ------------------------------------------------------------------------------------------------ */
 
-/* Those of the open event that librdkafka really reads; all of them when `all`. */
-static void take_back(struct od_engine *engine, const rd_kafka_topic_partition_list_t *wanted)
-{
-    rd_kafka_topic_partition_list_t *has = NULL;
-    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(wanted->cnt);
-    if (rd_kafka_assignment(rk_of(engine), &has) == RD_KAFKA_RESP_ERR_NO_ERROR) {
-        for (int i = 0; i < wanted->cnt; i++) {
-            const rd_kafka_topic_partition_t *item = &wanted->elems[i];
-            if (rd_kafka_topic_partition_list_find(has, item->topic, item->partition)) {
-                rd_kafka_topic_partition_list_add(list, item->topic, item->partition);
-            }
-        }
-        rd_kafka_topic_partition_list_destroy(has);
-    }
-    refused(engine, "take partitions away", rd_kafka_incremental_unassign(rk_of(engine), list));
-    rd_kafka_topic_partition_list_destroy(list);
-}
-
 static void answer_revoke(struct od_engine *engine)
 {
     struct od_group *group = &engine->group;
     refresh_protocol(engine);
     if (group->cooperative) {
-        take_back(engine, group->list);
+        refused(engine, "take partitions away", od_answer_take_back(rk_of(engine), group->list));
     } else {
         rd_kafka_assign(rk_of(engine), NULL);
     }
@@ -345,7 +330,7 @@ static void move(struct od_engine *engine)
         }
     }
     if (list->cnt > 0 && engine->group.cooperative) {
-        take_back(engine, list);
+        refused(engine, "take partitions away", od_answer_take_back(rk_of(engine), list));
     }
     rd_kafka_topic_partition_list_destroy(list);
 }
@@ -354,6 +339,10 @@ void od_group_event(struct od_engine *engine, rd_kafka_event_t *event)
 {
     const rd_kafka_topic_partition_list_t *list = rd_kafka_event_topic_partition_list(event);
     rd_kafka_resp_err_t err = rd_kafka_event_error(event);
+    if (od_leave_begun(engine)) {
+        od_answer_apart(engine, event);
+        return;
+    }
     refresh_protocol(engine);
     if (engine->group.pending != OD_PENDING_NONE) {
         finish_pending(engine); /* librdkafka opens no second one before the first is over */

@@ -16,12 +16,15 @@
 
 #define KIB INT64_C(1024)
 #define MIB (KIB * 1024)
+#define LOOK_FIRST_MS 10000
+#define LOOK_MAX_MS 60000
 
 struct od_retired {
     atomic_bool done;
     atomic_int references; /* the thread's and the engine's */
     rd_kafka_t *rk;
     struct od_wake *wake;
+    struct od_answering *answering;
     bool leave_first;
 };
 
@@ -55,14 +58,21 @@ static bool property_set(const struct od_settings *settings, const char *name)
     return false;
 }
 
-bool od_settings_property_is(const struct od_settings *settings, const char *name, const char *value)
+/* The last value given to a property; NULL: none. */
+static const char *property(const struct od_settings *settings, const char *name)
 {
     for (size_t i = settings->property_count; i > 0; i--) {
         if (strcmp(settings->properties[i - 1].name, name) == 0) {
-            return strcmp(settings->properties[i - 1].value, value) == 0;
+            return settings->properties[i - 1].value;
         }
     }
-    return false;
+    return NULL;
+}
+
+bool od_settings_property_is(const struct od_settings *settings, const char *name, const char *value)
+{
+    const char *found = property(settings, name);
+    return found && strcmp(found, value) == 0;
 }
 
 struct making {
@@ -260,11 +270,29 @@ enum orderly_err od_handle_open(const struct od_settings *settings, struct od_wa
     rd_kafka_queue_cb_event_enable(handle->main, woken, handle->wake);
     rd_kafka_queue_cb_event_enable(handle->answers, woken, handle->wake);
     if (consumer) {
+        handle->answering = od_answering_new();
         handle->consumer = rd_kafka_queue_get_consumer(handle->rk);
         rd_kafka_queue_cb_event_enable(handle->consumer, woken, handle->wake);
     }
     *ret = handle;
     return ORDERLY_OK;
+}
+
+/*
+ * librdkafka (2.14.2) forgets all brokers when one of them answers that there is none, as a cluster does whose brokers are fenced for a moment, and then it
+ * never looks again: a group member would wait for ever. An addition to its list of bootstrap servers makes it look.
+ */
+void od_handle_look_for_brokers(struct od_engine *engine, struct od_handle *handle)
+{
+    const char *servers = property(engine->settings, "bootstrap.servers");
+    if (!handle || !servers || engine->now_ms < handle->looked_ms + handle->look_again_ms) {
+        return;
+    }
+    bool anew = handle->look_again_ms == 0 || engine->now_ms > handle->looked_ms + 2 * LOOK_MAX_MS;
+    handle->look_again_ms = anew ? LOOK_FIRST_MS : od_sooner(2 * handle->look_again_ms, LOOK_MAX_MS);
+    handle->looked_ms = engine->now_ms;
+    od_engine_log(engine, ORDERLY_LOG_INFO, "kafka", "no broker answers; the bootstrap servers are tried anew");
+    rd_kafka_brokers_add(handle->rk, servers);
 }
 
 static void retired_unref(struct od_retired *retired)
@@ -278,6 +306,7 @@ static void retired_unref(struct od_retired *retired)
 static void *destroy_main(void *argument)
 {
     struct od_retired *retired = argument;
+    od_answering_end(retired->answering);
     rd_kafka_destroy_flags(retired->rk, retired->leave_first ? 0 : RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
     atomic_store(&retired->done, true);
     retired_unref(retired);
@@ -309,6 +338,7 @@ void od_handle_retire(struct od_engine *engine, struct od_handle *handle)
     }
     retired->rk = handle->rk;
     retired->wake = handle->wake;
+    retired->answering = handle->answering;
     retired->leave_first = handle->leave_first;
     atomic_init(&retired->references, 2);
     free(handle);

@@ -40,7 +40,9 @@ struct od_handle {
     rd_kafka_t *rk;
     rd_kafka_queue_t *main, *consumer, *answers; /* consumer: CONSUMER and READER */
     struct od_wake *wake;
-    bool leave_first; /* its destruction leaves the group */
+    bool leave_first;                 /* its destruction leaves the group */
+    struct od_answering *answering;   /* answer.c: threads that still use `rk` */
+    int64_t looked_ms, look_again_ms; /* od_handle_look_for_brokers(): when, and how long until the next time */
 };
 
 /* What librdkafka may use, derived from memory.records (handle.c says how). */
@@ -54,6 +56,8 @@ bool od_settings_property_is(const struct od_settings *, const char *name, const
 enum orderly_err od_handle_check(const struct od_settings *, struct orderly_error *);
 enum orderly_err od_handle_open(const struct od_settings *, struct od_wake *, enum od_handle_kind,
                                 struct od_handle **ret, struct orderly_error *);
+/* Nobody has answered a question of this handle: the bootstrap servers are tried anew, now and then. */
+void od_handle_look_for_brokers(struct od_engine *, struct od_handle *);
 /* Gives it to a thread that destroys it (that can hang); NULL is fine. */
 struct od_retired;
 void od_handle_retire(struct od_engine *, struct od_handle *);
@@ -387,6 +391,18 @@ struct od_leaving {
     int64_t give_up_ms;
 };
 void od_leave_serve(struct od_engine *);
+/* From then on nothing may be asked of librdkafka's group part: answer.c says why. Subscriptions end with the wish to leave. */
+bool od_leave_begun(const struct od_engine *);
+
+/* ---- answer.c -------------------------------------------------------------------------------------------------- */
+
+struct od_answering *od_answering_new(void);
+/* Waits until no thread uses the handle any more, perhaps for ever, and frees it. NULL is fine. Thread: the one that destroys the handle. */
+void od_answering_end(struct od_answering *);
+/* Answers a rebalance from a thread of its own: we leave, nothing is kept. */
+void od_answer_apart(struct od_engine *, rd_kafka_event_t *);
+/* Those of `wanted` that librdkafka really reads; all else would be refused as a whole. The error is the caller's. */
+rd_kafka_error_t *od_answer_take_back(rd_kafka_t *, const rd_kafka_topic_partition_list_t *wanted);
 
 /* ---- subscription.c, subscription_check.c --------------------------------------------------------------------- */
 

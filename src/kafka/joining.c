@@ -64,6 +64,9 @@ static void judge(struct od_engine *engine, const rd_kafka_ConsumerGroupDescript
         return;
     }
     if (error) {
+        if (rd_kafka_error_code(error) < 0) { /* librdkafka's own: nobody has answered */
+            od_handle_look_for_brokers(engine, engine->handle);
+        }
         tell(engine, rd_kafka_err2str(rd_kafka_error_code(error)), members);
         return;
     }
@@ -104,6 +107,7 @@ static void answered(struct od_engine *engine, struct od_request *request, rd_ka
             judge(engine, groups[0]);
         }
     } else if (event) {
+        od_handle_look_for_brokers(engine, engine->handle);
         tell(engine, "not known", "");
     }
 }

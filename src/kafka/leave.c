@@ -16,15 +16,22 @@ void od_engine_leave(struct od_engine *engine)
     }
 }
 
+bool od_leave_begun(const struct od_engine *engine)
+{
+    return engine->leaving.give_up_ms != 0;
+}
+
 static void begin(struct od_engine *engine)
 {
     engine->state = OD_ENGINE_LEAVING;
-    engine->leaving.give_up_ms = engine->now_ms + LEAVE_TIMEOUT_MS;
     engine->recovery.wanted = false; /* the old handle is the one to leave with */
+    if (engine->handle) {
+        od_group_give_up(engine);
+    }
+    engine->leaving.give_up_ms = engine->now_ms + LEAVE_TIMEOUT_MS;
     if (!engine->handle) {
         return;
     }
-    od_group_give_up(engine);
     rd_kafka_error_t *error = rd_kafka_consumer_close_queue(engine->handle->rk, engine->handle->main);
     if (error) {
         /* After a fatal error there is no membership that could be given up. */

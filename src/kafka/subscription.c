@@ -114,6 +114,7 @@ static bool list_topics(struct od_engine *engine)
     }
     subscription->broker = listing.broker;
     if (listing.broker < 0) {
+        od_handle_look_for_brokers(engine, engine->handle);
         subscription->retry_at_ms = engine->now_ms + ASK_AGAIN_MS;
         return false;
     }
@@ -176,6 +177,9 @@ static void described(struct od_engine *engine, struct od_request *request, rd_k
     if (!event || rd_kafka_event_error(event)) {
         od_engine_log(engine, ORDERLY_LOG_DEBUG, "topics", "the topics cannot be described yet: %s",
                       event ? rd_kafka_event_error_string(event) : "no handle");
+        if (event) {
+            od_handle_look_for_brokers(engine, engine->handle);
+        }
         subscription->broker = -1;
         subscription->retry_at_ms = engine->now_ms + ASK_AGAIN_MS;
         return;
@@ -238,8 +242,8 @@ static bool exists(const struct od_engine *engine, uint32_t topic)
 
 void od_subscription_apply(struct od_engine *engine)
 {
-    if (!engine->handle) {
-        return; /* the new handle will subscribe */
+    if (!engine->handle || engine->leaving.wanted) {
+        return; /* the new handle will subscribe; who leaves does not */
     }
     rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(8);
     for (size_t i = 0; i < engine->topics.sources.count; i++) {

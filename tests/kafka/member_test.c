@@ -5,6 +5,8 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <dlfcn.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -157,6 +159,45 @@ static void leaving_does_not_wait_for_a_recovery(void **state)
     rig_stop(&rig);
 }
 
+/* What asks librdkafka's group part and waits for the answer, counted. */
+static atomic_int asked;
+
+rd_kafka_resp_err_t rd_kafka_subscribe(rd_kafka_t *rk, const rd_kafka_topic_partition_list_t *topics)
+{
+    rd_kafka_resp_err_t (*real)(rd_kafka_t *, const rd_kafka_topic_partition_list_t *);
+    *(void **)&real = dlsym(RTLD_NEXT, "rd_kafka_subscribe");
+    atomic_fetch_add(&asked, 1);
+    return real(rk, topics);
+}
+
+rd_kafka_consumer_group_metadata_t *rd_kafka_consumer_group_metadata(rd_kafka_t *rk)
+{
+    rd_kafka_consumer_group_metadata_t *(*real)(rd_kafka_t *);
+    *(void **)&real = dlsym(RTLD_NEXT, "rd_kafka_consumer_group_metadata");
+    atomic_fetch_add(&asked, 1);
+    return real(rk);
+}
+
+/* librdkafka drops, without a reply, what its group part is asked while that ends: the loop would wait for ever. */
+static void nothing_is_asked_of_a_group_from_the_leave_on(void **state)
+{
+    (void)state;
+    struct rig rig;
+    const char *topic = fresh_name("t"), *group = fresh_name("g");
+    broker_hospital(&broker, topic, group, 1);
+    rig_make(&rig, &broker, group, topic, consumer);
+    rig_start(&rig);
+    rigs_until(rig_owned(&rig) == 2, &rig);
+    assert_true(od_group_refresh(rig.engine));
+    rig_leave(&rig);
+    int before = atomic_load(&asked);
+    assert_true(before > 1);
+    od_subscription_apply(rig.engine); /* the topics were described late */
+    assert_false(od_group_refresh(rig.engine));
+    assert_int_equal(atomic_load(&asked), before);
+    rig_stop(&rig);
+}
+
 static void a_fenced_instance_ends_the_run(void **state)
 {
     (void)state;
@@ -236,6 +277,7 @@ int main(void)
         cmocka_unit_test(a_probe_never_takes_an_offset_back),
         cmocka_unit_test(a_fatal_error_loses_everything_and_joins_anew),
         cmocka_unit_test(leaving_does_not_wait_for_a_recovery),
+        cmocka_unit_test(nothing_is_asked_of_a_group_from_the_leave_on),
         cmocka_unit_test(a_fenced_instance_ends_the_run),
         cmocka_unit_test(a_member_that_stood_still_is_confirmed_by_the_group),
         cmocka_unit_test(nothing_is_read_before_its_offset_is_known),
