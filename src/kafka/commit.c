@@ -260,7 +260,8 @@ static bool admit(struct od_engine *engine, struct od_commit_item *item, bool me
         return true;
     }
     bool ending = engine->group.pending == OD_PENDING_REVOKE;
-    bool over = !stay || stay->closing || (ending && (other || (topic->doubted && topic->err)));
+    bool over =
+        !stay || stay->closing || od_leave_begun(engine) || (ending && (other || (topic->doubted && topic->err)));
     answer_later(engine, item, over ? OD_COMMIT_FENCED : member ? OD_COMMIT_AGAIN : OD_COMMIT_OVERTAKEN);
     return false;
 }
