@@ -80,6 +80,15 @@ static int64_t due(const struct od_core *core, const struct od_stay *stay)
     return commit->soon_ms < at ? commit->soon_ms : at;
 }
 
+/* When a parked record is due, as Unix time; 0: it does not wait for a time. */
+static int64_t due_wall(const struct od_core *core, const struct od_record *record)
+{
+    if (record->state != OD_RECORD_PARKED || record->due_ms == OD_NO_TIME || od_reread_due_of(record) <= core->now_ms) {
+        return 0;
+    }
+    return od_not_before(core->wall_ms, od_reread_due_of(record) - core->now_ms);
+}
+
 /* Attempts of records that wait in their lanes: the next owner goes on counting. */
 static size_t attempts_of(const struct od_core *core, const struct od_stay *stay, struct od_map_attempt *ret)
 {
@@ -90,8 +99,7 @@ static size_t attempts_of(const struct od_core *core, const struct od_stay *stay
          left > 0 && count < ATTEMPTS_MAX && (slot = od_window_next(&stay->window, &at)) != OD_SLOT_NONE; at++) {
         const struct od_record *record = od_record_at(&core->records, slot);
         if (record->flags & OD_FLAG_ATTEMPTED) {
-            bool waits = record->state == OD_RECORD_PARKED && record->due_ms > core->now_ms;
-            int64_t due = waits ? od_not_before(core->wall_ms, record->due_ms - core->now_ms) : 0;
+            int64_t due = due_wall(core, record);
             ret[count++] = (struct od_map_attempt){record->offset, record->attempts, record->leader_epoch, due};
             left--;
         }

@@ -24,9 +24,9 @@ static enum orderly_err fail_unknown(rd_kafka_conf_t *conf, const char *name, st
     for (size_t i = 0; i < sizeof not_dumped / sizeof not_dumped[0]; i++) {
         od_suggest_offer(&suggest, not_dumped[i]);
     }
-    enum orderly_err err = od_fail(error, ORDERLY_UNSUPPORTED, "librdkafka knows no property \"%.100s\"%s%s%s", name,
-                                   suggest.best ? "; did you mean " : "", suggest.best ? suggest.best : "",
-                                   suggest.best ? "?" : "");
+    enum orderly_err err =
+        od_fail(error, ORDERLY_UNSUPPORTED, "librdkafka knows no property \"%.100s\"%s%s%s", name,
+                suggest.best ? "; did you mean " : "", suggest.best ? suggest.best : "", suggest.best ? "?" : "");
     rd_kafka_conf_dump_free(pairs, count);
     return err;
 }

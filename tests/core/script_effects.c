@@ -146,6 +146,9 @@ static void put_map(struct script *s, const char *text, size_t size, int64_t bas
     for (size_t i = 0; i < map.attempts.count; i++) {
         script_put(s, "%s%" PRId64 "#%u", i ? " " : " attempts=", map.attempts.items[i].offset,
                    map.attempts.items[i].attempts);
+        if (map.attempts.items[i].due_ms) {
+            script_put(s, "@%" PRId64, map.attempts.items[i].due_ms - WALL);
+        }
     }
     od_offset_map_fini(&map);
 }

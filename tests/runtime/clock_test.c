@@ -11,7 +11,7 @@
 
 #define HOUR_US (INT64_C(3600) * 1000000)
 
-static atomic_llong wall_ahead_us;   /* of the machine's */
+static atomic_llong wall_ahead_us;    /* of the machine's */
 static _Thread_local int64_t held_us; /* how long this thread is held up before its next reading of the wall clock */
 static _Thread_local int64_t stood_us;
 
@@ -82,7 +82,8 @@ static void jump(int64_t by_us)
     struct run run;
     struct orderly *orderly = fake_member((const char *[]){"order=key", NULL}, NULL, NULL);
     fake_append(0, RECORDS, RECORDS);
-    run_begin(&run, orderly, &(struct orderly_handler){.userdata = &jumping, .handle = retry_after_delay, .workers = 2});
+    run_begin(&run, orderly,
+              &(struct orderly_handler){.userdata = &jumping, .handle = retry_after_delay, .workers = 2});
     assert_true(wait_count(&jumping.first_runs, RECORDS));
     atomic_fetch_add(&wall_ahead_us, by_us);
     assert_true(wait_count(&jumping.second_runs, RECORDS));
