@@ -30,6 +30,8 @@ struct exec {
     struct od_crashes crashes;
     struct od_exec_child *children, *dead; /* dead: freed after the events at hand */
     struct od_queue queue;                 /* shared with the workers */
+    struct orderly_record *unstarted;      /* waits for the end of a child: the machine has no room for one more */
+    bool shortage_said;
     pthread_t thread;
     bool threaded;
 };
@@ -129,16 +131,54 @@ static void on_start_failed(struct exec *exec, struct orderly_record *record, in
     od_queue_ended(&exec->queue, &verdict, record);
 }
 
+/* Of what there will be more when another child has ended. */
+static bool is_shortage(int error)
+{
+    return error == EMFILE || error == ENFILE || error == EAGAIN || error == ENOMEM;
+}
+
+/* No fault of the handler: as many run as the machine lets run. */
+static void wait_for_room(struct exec *exec, struct orderly_record *record, int error)
+{
+    exec->unstarted = record;
+    if (!exec->shortage_said) {
+        exec->shortage_said = true;
+        od_say_warning("handler",
+                       "%s: %s: no more processes at once than there are now; each needs five descriptors (ulimit -n), "
+                       "or lower concurrency (said once)",
+                       exec->common.path, strerror(error));
+    }
+}
+
+static struct orderly_record *next_record(struct exec *exec)
+{
+    struct orderly_record *record = exec->unstarted;
+
+    exec->unstarted = NULL;
+    if (record != NULL && (od_queue_closed(&exec->queue) || orderly_record_cancelled(record, NULL, NULL))) {
+        struct od_verdict verdict = OD_VERDICT_INIT;
+
+        verdict.outcome = ORDERLY_RELEASE;
+        verdict.blame = OD_BLAME_NEUTRAL;
+        od_queue_ended(&exec->queue, &verdict, record);
+        record = NULL;
+    }
+    return record != NULL ? record : od_queue_next(&exec->queue);
+}
+
 static void start_waiting(struct exec *exec)
 {
     struct orderly_record *record;
 
-    while ((record = od_queue_next(&exec->queue)) != NULL) {
+    while ((record = next_record(exec)) != NULL) {
         struct od_exec_child *child;
         int error = od_exec_child_start(&exec->common, record, &child);
 
         if (error == 0) {
             link_child(exec, child);
+        } else if (is_shortage(error) && exec->children != NULL) {
+            wait_for_room(exec, record, error);
+            return;
         } else {
             on_start_failed(exec, record, error);
         }
@@ -151,6 +191,9 @@ static int act(struct exec *exec, bool killing)
     int64_t now_ms = od_clock_ms();
     int64_t next_ms = od_queue_check(&exec->queue, now_ms);
 
+    if (exec->unstarted != NULL) {
+        next_ms = od_clock_soonest(next_ms, now_ms + OD_EXEC_RECHECK_MS); /* it may be cancelled meanwhile */
+    }
     for (struct od_exec_child *child = exec->children; child != NULL; child = child->next) {
         int64_t child_ms;
 

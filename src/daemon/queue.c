@@ -154,6 +154,16 @@ void od_queue_kill(struct od_queue *queue)
     close_with(queue, true);
 }
 
+bool od_queue_closed(struct od_queue *queue)
+{
+    bool closed;
+
+    pthread_mutex_lock(&queue->mutex);
+    closed = queue->closed;
+    pthread_mutex_unlock(&queue->mutex);
+    return closed;
+}
+
 bool od_queue_killing(struct od_queue *queue)
 {
     bool killing;

@@ -44,6 +44,7 @@ void od_queue_state(struct od_queue *, struct od_handler_state *ret);
 void od_queue_resume(struct od_queue *);
 void od_queue_close(struct od_queue *); /* nothing more starts; what waits is released */
 void od_queue_kill(struct od_queue *);  /* close, and what runs shall end at once */
+bool od_queue_closed(struct od_queue *);
 bool od_queue_killing(struct od_queue *);
 void od_queue_wake(struct od_queue *);
 

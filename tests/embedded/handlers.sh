@@ -25,7 +25,7 @@ status() {
     curl -s --unix-socket "$1.sock" http://localhost/api/v1/status
 }
 
-orderly broker --topic stops:1 --topic fails:1 --topic wide:40 >address 2>/dev/null &
+orderly broker --topic stops:1 --topic fails:1 --topic wide:40 --topic few:1 >address 2>/dev/null &
 broker=$! first=''
 trap 'kill -KILL $broker $first 2>/dev/null' EXIT
 await grep -qs = address
@@ -83,3 +83,16 @@ kill -TERM "$first"
 ends "$first" 0
 first=''
 grep -q 'ended before anything was started' early.log || fail "it does not say so"
+
+# Too few descriptors for as many processes as may run: fewer run, and nothing is anybody's fault.
+i=0
+while [ $i -lt 100 ]; do
+    echo "v$i"
+    i=$((i + 1))
+done | kcat -P -b "$brokers" -t few
+# shellcheck disable=SC2086
+(ulimit -n 64 && exec orderly run $common --admin off --group g --topic few --order none --concurrency 50 --exit-at-end -- sh -c 'sleep 0.1; echo >>few.ran') \
+    2>few.log || fail "few: $?"
+[ "$(wc -l <few.ran)" -eq 100 ] || fail "not each record once with few descriptors"
+grep -q 'Too many open files: no more processes at once' few.log || fail "the shortage is not said"
+! grep -q 'at fault' few.log || fail "a shortage is no fault"
