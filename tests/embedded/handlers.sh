@@ -91,8 +91,8 @@ while [ $i -lt 100 ]; do
     i=$((i + 1))
 done | kcat -P -b "$brokers" -t few
 # shellcheck disable=SC2086
-(ulimit -n 64 && exec orderly run $common --admin off --group g --topic few --order none --concurrency 50 --exit-at-end -- sh -c 'sleep 0.1; echo >>few.ran') \
-    2>few.log || fail "few: $?"
+prlimit --nofile=64:64 orderly run $common --admin off --group g --topic few --order none --concurrency 50 --exit-at-end -- \
+    sh -c 'sleep 0.1; echo >>few.ran' 2>few.log || fail "few: $?"
 [ "$(wc -l <few.ran)" -eq 100 ] || fail "not each record once with few descriptors"
 grep -q 'Too many open files: no more processes at once' few.log || fail "the shortage is not said"
 ! grep -q 'at fault' few.log || fail "a shortage is no fault"
