@@ -126,7 +126,7 @@ static void take_event(struct od_engine *engine, rd_kafka_event_t *event)
     case RD_KAFKA_EVENT_FETCH:
         od_engine_log(engine, ORDERLY_LOG_ERROR, "fetch",
                       "a record came by the consumer queue: a partition was not split off; it is read again");
-        od_recover(engine, "a record came by the consumer queue");
+        od_recover(engine, ORDERLY_KAFKA, 0, "a record came by the consumer queue");
         break;
     default:
         break;

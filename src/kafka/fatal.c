@@ -26,7 +26,7 @@ void od_fault(struct od_engine *engine, enum orderly_err code, int kafka_code, b
     engine->sink.fault(engine->sink.userdata, &fault);
 }
 
-void od_recover(struct od_engine *engine, const char *reason)
+void od_recover(struct od_engine *engine, enum orderly_err code, int kafka_code, const char *reason)
 {
     struct od_recovery *recovery = &engine->recovery;
     if (recovery->wanted || !engine->handle || engine->leaving.wanted) {
@@ -41,7 +41,7 @@ void od_recover(struct od_engine *engine, const char *reason)
     engine->state = OD_ENGINE_RECOVERING;
     od_engine_log(engine, ORDERLY_LOG_ERROR, "kafka", "%s: all partitions are lost, a new member joins in %lld ms",
                   reason, (long long)recovery->backoff_ms);
-    od_fault(engine, ORDERLY_KAFKA, 0, false, "%s", reason);
+    od_fault(engine, code, kafka_code, false, "%s", reason);
     od_group_lose_all(engine, false);
 }
 
@@ -104,7 +104,7 @@ static void fatal(struct od_engine *engine)
     } else {
         char reason[480];
         snprintf(reason, sizeof reason, "fatal error of librdkafka: %s (%s)", text, rd_kafka_err2name(err));
-        od_recover(engine, reason);
+        od_recover(engine, ORDERLY_FATAL, err, reason);
     }
 }
 

@@ -381,7 +381,7 @@ void od_group_serve(struct od_engine *engine)
     }
     if (group->fenced_at_ms && engine->now_ms >= group->fenced_at_ms + 3 * engine->settings->heartbeat_interval) {
         group->fenced_at_ms = 0;
-        od_recover(engine, "a commit was fenced and librdkafka did not notice");
+        od_recover(engine, ORDERLY_KAFKA, 0, "a commit was fenced and librdkafka did not notice");
     }
 }
 

@@ -368,7 +368,7 @@ struct od_recovery {
     int64_t retire_by_ms, open_at_ms, backoff_ms, opened_ms;
 };
 /* The handle is of no more use: everything is lost, a new one comes. */
-void od_recover(struct od_engine *, const char *reason);
+void od_recover(struct od_engine *, enum orderly_err, int kafka_code, const char *reason);
 void od_recover_serve(struct od_engine *);
 int64_t od_recover_deadline(const struct od_engine *);
 void od_fault(struct od_engine *, enum orderly_err, int kafka_code, bool ends, const char *format, ...)

@@ -125,6 +125,16 @@ static bool list_topics(struct od_engine *engine)
 
 /* ---- descriptions ------------------------------------------------------------------------------------------ */
 
+/* At the start the check of the topics says it; those that a pattern found come and go. */
+static void tell_missing(struct od_engine *engine, const struct od_topic *topic, const char *why)
+{
+    od_engine_log(engine, ORDERLY_LOG_WARNING, "topics", "topic_missing: %s: %s", topic->name, why);
+    if (engine->subscription.state == OD_SUBSCRIBED && !has_patterns(engine->settings)) {
+        od_fault(engine, ORDERLY_UNKNOWN_TOPIC, topic->err, false,
+                 "topic %s does not exist, or not any more (%s); it is read as soon as it does", topic->name, why);
+    }
+}
+
 static void describe_one(struct od_engine *engine, const rd_kafka_TopicDescription_t *from)
 {
     uint32_t index = od_topics_find(&engine->topics, rd_kafka_TopicDescription_name(from));
@@ -136,13 +146,14 @@ static void describe_one(struct od_engine *engine, const rd_kafka_TopicDescripti
     int before = topic->err;
     topic->err = error ? (int)rd_kafka_error_code(error) : 0;
     if (topic->err) {
-        if (!before && !topic->missing_told) {
+        if (!topic->missing_told && (!before || engine->subscription.state == OD_SUBSCRIBED)) {
             topic->missing_told = true;
-            od_engine_log(engine, ORDERLY_LOG_WARNING, "topics", "topic_missing: %s: %s", topic->name,
-                          rd_kafka_error_string(error));
+            tell_missing(engine, topic, rd_kafka_error_string(error));
         }
         return;
     }
+    /* It was left out of the subscription, or is known now. */
+    engine->subscription.dirty = engine->subscription.dirty || (before && engine->subscription.state == OD_SUBSCRIBED);
     size_t partitions = 0;
     rd_kafka_TopicDescription_partitions(from, &partitions);
     const rd_kafka_Uuid_t *uuid = rd_kafka_TopicDescription_topic_id(from);
@@ -166,6 +177,17 @@ static void describe_one(struct od_engine *engine, const rd_kafka_TopicDescripti
         memcpy(topic->id, id, strlen(id) + 1);
         topic->id_hash = od_topic_id_hash(id);
     }
+}
+
+static bool is_any_missing(const struct od_engine *engine)
+{
+    for (size_t i = 0; i < engine->topics.list.count; i++) {
+        const struct od_topic *topic = engine->topics.list.items[i];
+        if (topic->err && !topic->removed) {
+            return true;
+        }
+    }
+    return false;
 }
 
 static void described(struct od_engine *engine, struct od_request *request, rd_kafka_event_t *event)
@@ -192,7 +214,8 @@ static void described(struct od_engine *engine, struct od_request *request, rd_k
     }
     od_engine_log(engine, ORDERLY_LOG_DEBUG, "topics", "%zu topic(s) described", count);
     if (subscription->state == OD_SUBSCRIBED) {
-        subscription->refresh_at_ms = engine->now_ms + (has_patterns(engine->settings) ? PATTERN_AGAIN_MS : REFRESH_MS);
+        bool soon = has_patterns(engine->settings) || is_any_missing(engine);
+        subscription->refresh_at_ms = engine->now_ms + (soon ? PATTERN_AGAIN_MS : REFRESH_MS);
         if (subscription->dirty) {
             od_subscription_apply(engine);
         }

@@ -41,10 +41,10 @@ static void probed(struct od_engine *engine, enum od_probe answer)
     struct od_watch *watch = &engine->watch;
     watch->probing = false;
     if (answer == OD_PROBE_FENCED && engine->group.pending == OD_PENDING_REVOKE && !engine->group.lost) {
-        od_recover(engine, "evicted from the group during a hold");
+        od_recover(engine, ORDERLY_KAFKA, 0, "evicted from the group during a hold");
     } else if (answer == OD_PROBE_FENCED && watch->suspect) {
         watch->suspect = false;
-        od_recover(engine, "the process stood still and the group went on without it");
+        od_recover(engine, ORDERLY_KAFKA, 0, "the process stood still and the group went on without it");
     } else if (answer == OD_PROBE_MEMBER && watch->suspect) {
         struct od_event event = {.type = OD_EVENT_CONFIRMED};
         watch->suspect = false;

@@ -136,6 +136,7 @@ static void a_fatal_error_loses_everything_and_joins_anew(void **state)
     rd_kafka_test_fatal_error(rig.engine->handle->rk, RD_KAFKA_RESP_ERR__FATAL, "planted");
     rigs_until(rig.losts == 1, &rig);
     assert_false(rig.last_lost_valid);
+    assert_int_equal(rig.fault.code, ORDERLY_FATAL);
     assert_false(rig.fault.ends);
     rigs_until(rig_owned(&rig) == 4, &rig);
     broker_produce_many(&broker, topic, 1, 3);
@@ -154,7 +155,7 @@ static void leaving_does_not_wait_for_a_recovery(void **state)
     rig_make(&rig, &broker, group, topic, classic);
     rig_start(&rig);
     rigs_until(rig_owned(&rig) == 4, &rig);
-    od_recover(rig.engine, "planted");
+    od_recover(rig.engine, ORDERLY_KAFKA, 0, "planted");
     rig_leave(&rig);
     rig_stop(&rig);
 }

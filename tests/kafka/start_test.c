@@ -261,6 +261,30 @@ static void names_of_hospitals_are_recognised(void **state)
     assert_true(od_topics_hospital(&settings, "orders.dlt"));
 }
 
+/* A topic that is not there: told, with its name, and read once it is. */
+static void an_added_topic_that_does_not_exist_is_told_and_waited_for(void **state)
+{
+    (void)state;
+    struct rig rig;
+    const char *const settings[] = {"start=earliest", NULL};
+    const char *first = fresh_name("t");
+    const char *second = fresh_name("t");
+    const char *group = fresh_name("g");
+    broker_hospital(&broker, first, group, 1);
+    rig_make(&rig, &broker, group, first, settings);
+    rig_start(&rig);
+    rigs_until(rig_owned(&rig) == 2, &rig);
+    assert_int_equal(od_engine_add_topics(rig.engine, &second, 1), ORDERLY_OK);
+    rigs_until(rig.faults > 0, &rig);
+    assert_int_equal(rig.fault.code, ORDERLY_UNKNOWN_TOPIC);
+    assert_false(rig.fault.ends);
+    assert_non_null(strstr(rig.fault_text, second));
+    broker_hospital(&broker, second, group, 1);
+    rigs_until(rig_owned(&rig) == 4, &rig);
+    rig_leave(&rig);
+    rig_stop(&rig);
+}
+
 static void topics_come_and_go(void **state)
 {
     (void)state;
@@ -298,6 +322,7 @@ int main(void)
         cmocka_unit_test(no_broker_ends_the_start_in_time),
         cmocka_unit_test(a_property_that_librdkafka_refuses_is_a_configuration_error),
         cmocka_unit_test(a_pattern_finds_topics_but_never_a_hospital),
+        cmocka_unit_test(an_added_topic_that_does_not_exist_is_told_and_waited_for),
         cmocka_unit_test(topics_come_and_go),
     };
     broker_start(&broker, 1);
