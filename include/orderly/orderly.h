@@ -344,7 +344,7 @@ ORDERLY_CHECKED enum orderly_err orderly_uncommitted(struct orderly *, const str
 
 /* ---- Partition workers (poll face) --------------------------------------------------------------------- */
 
-/* Sleeps; CANCELLED as soon as the partition must go, CLOSED when the member leaves, STALE when it is not ours. */
+/* Sleeps; CANCELLED as soon as the partition must go (also while a held batch keeps that waiting), CLOSED when the member leaves, STALE when it is not ours. */
 ORDERLY_CHECKED enum orderly_err orderly_sleep(struct orderly *, const struct orderly_partition *, int64_t ms);
 /* A descriptor that is readable from the moment the partition must go. Owned by the object until it is freed. Errors: STALE, LIMIT (out of fds). */
 ORDERLY_CHECKED enum orderly_err orderly_quit_fd(struct orderly *, const struct orderly_partition *, int *ret_fd);

@@ -62,7 +62,16 @@ void od_gate_revoke(struct od_core *core, const struct od_event *event)
     core->waiting = ORDERLY_WAITING_REVOKE;
     struct od_effect *effect = od_effect_push(core, OD_EFFECT_WAITING, 0);
     effect->waiting.waiting = ORDERLY_WAITING_REVOKE;
-    effect->waiting.left_ms = hold->gate_ms > core->now_ms ? hold->gate_ms - core->now_ms : 0;
+    int64_t left = hold->gate_ms > core->now_ms ? hold->gate_ms - core->now_ms : 0;
+    effect->waiting.left_ms = left;
+    /* Who holds the gate may wait for a worker that sleeps: it is told now, or both would wait for the deadline. */
+    bool tell = core->config.has_revoked || settings->policy == OD_POLICY_DRAIN;
+    for (size_t i = 0; tell && i < hold->ids.count; i++) {
+        struct od_stay *stay = od_stay_find(core, hold->ids.items[i]);
+        if (stay && stay->state == OD_STAY_CLOSING_GATE) {
+            od_drain_quit(core, stay, ORDERLY_REASON_REVOKED, left);
+        }
+    }
 }
 
 void od_gate_open(struct od_core *core, bool forced)
