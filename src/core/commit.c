@@ -182,6 +182,9 @@ void od_commit_last(struct od_core *core, struct od_stay *stay)
     if (stay->end == OD_END_REVOKE && end > core->hold.deadline_ms) {
         int64_t least = core->now_ms + LAST_LEAST_MS; /* the deadline has a margin for it */
         end = core->hold.deadline_ms > least ? core->hold.deadline_ms : least;
+    } else if (stay->end == OD_END_CLOSE) {
+        /* Behind the join of a rebalance (classic) commits wait at the broker until all have joined: somebody else may be draining. */
+        end += core->settings->drain_timeout;
     }
     stay->commit_end_ms = end;
     stay->commit.again_ms = core->now_ms;

@@ -57,7 +57,8 @@ protocol_settings() {
     case $1 in
     classic) set -- kafka.partition.assignment.strategy=cooperative-sticky kafka.session.timeout.ms=$SESSION_MS kafka.heartbeat.interval.ms=500 ;;
     eager) set -- kafka.partition.assignment.strategy=range kafka.session.timeout.ms=$SESSION_MS kafka.heartbeat.interval.ms=500 ;;
-    static) set -- kafka.partition.assignment.strategy=cooperative-sticky kafka.session.timeout.ms=$SESSION_MS kafka.heartbeat.interval.ms=500 ;;
+    # the others wait until the session of a static member that left has ended
+    static) set -- kafka.partition.assignment.strategy=cooperative-sticky kafka.session.timeout.ms=6000 kafka.heartbeat.interval.ms=500 ;;
     consumer) set -- kafka.group.protocol=consumer ;;
     *) fail "unknown protocol $1" ;;
     esac
