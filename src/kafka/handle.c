@@ -58,21 +58,14 @@ static bool property_set(const struct od_settings *settings, const char *name)
     return false;
 }
 
-/* The last value given to a property; NULL: none. */
-static const char *property(const struct od_settings *settings, const char *name)
+bool od_settings_property_is(const struct od_settings *settings, const char *name, const char *value)
 {
     for (size_t i = settings->property_count; i > 0; i--) {
         if (strcmp(settings->properties[i - 1].name, name) == 0) {
-            return settings->properties[i - 1].value;
+            return strcmp(settings->properties[i - 1].value, value) == 0;
         }
     }
-    return NULL;
-}
-
-bool od_settings_property_is(const struct od_settings *settings, const char *name, const char *value)
-{
-    const char *found = property(settings, name);
-    return found && strcmp(found, value) == 0;
+    return false;
 }
 
 struct making {
@@ -284,15 +277,14 @@ enum orderly_err od_handle_open(const struct od_settings *settings, struct od_wa
  */
 void od_handle_look_for_brokers(struct od_engine *engine, struct od_handle *handle)
 {
-    const char *servers = property(engine->settings, "bootstrap.servers");
-    if (!handle || !servers || engine->now_ms < handle->looked_ms + handle->look_again_ms) {
+    if (!handle || engine->now_ms < handle->looked_ms + handle->look_again_ms) {
         return;
     }
     bool anew = handle->look_again_ms == 0 || engine->now_ms > handle->looked_ms + 2 * LOOK_MAX_MS;
     handle->look_again_ms = anew ? LOOK_FIRST_MS : od_sooner(2 * handle->look_again_ms, LOOK_MAX_MS);
     handle->looked_ms = engine->now_ms;
     od_engine_log(engine, ORDERLY_LOG_INFO, "kafka", "no broker answers; the bootstrap servers are tried anew");
-    rd_kafka_brokers_add(handle->rk, servers);
+    rd_kafka_brokers_add(handle->rk, engine->settings->brokers);
 }
 
 static void retired_unref(struct od_retired *retired)

@@ -15,6 +15,7 @@
 struct life {
     const struct test_produced *made;
     bool running, finished, begun;
+    bool again; /* the run is a repeat: the copy of the first one, with the first one's time, may come before its own */
     int running_pid;
     uint32_t last_attempt; /* that ended with retry */
     int64_t not_before_us; /* of the next attempt; 0: none */
@@ -91,6 +92,7 @@ static void begin(struct court *court, struct life *life, const struct test_entr
                 "overlapped: record %" PRIu64 " attempt %" PRIu32 " by %d while %d runs it", entry->id, entry->attempt,
                 entry->pid, life->running_pid);
     }
+    life->again = again;
     if (again) {
         verdict->repeated++;
         if (!court->rules->killed && court->printed++ < OFFENCES_PRINTED) {
@@ -118,8 +120,10 @@ static void end(struct court *court, struct life *life, const struct test_entry 
                 entry->attempt, entry->outcome);
     }
     if (entry->outcome == 'R') {
+        if (!life->again) {
+            life->not_before_us = entry->wall_us + entry->delay_ms * 1000;
+        }
         life->last_attempt = entry->attempt > life->last_attempt ? entry->attempt : life->last_attempt;
-        life->not_before_us = entry->wall_us + entry->delay_ms * 1000;
         if ((life->made->plan.kind == 'X' || life->made->plan.kind == 'C') &&
             (int64_t)entry->attempt >= court->rules->attempts) {
             life->finished = true;
