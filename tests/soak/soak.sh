@@ -43,7 +43,10 @@ change() {
         node=$(($1 / 5 % 3 + 1))
         say "broker $node ends, and comes back"
         "$kafka" stop-node "$home/kafka" $node
-        "$kafka" start-node "$home/kafka" $node || "$kafka" start-node "$home/kafka" $node # a busy machine is slow
+        for _ in 1 2 3 4; do # a busy machine is slow
+            "$kafka" start-node "$home/kafka" $node && break
+            "$kafka" stop-node "$home/kafka" $node || true
+        done
         ;;
     esac
 }
