@@ -231,7 +231,7 @@ static int replay(struct dlt *dlt)
         }
     }
     if (!move.dry_run) {
-        od_talk("%" PRId64 " records replayed", moved);
+        od_talk("%" PRId64 " record%s replayed", moved, moved == 1 ? "" : "s");
     }
     return code;
 }

@@ -147,7 +147,8 @@ static int move(struct retry *retry, enum od_move_kind kind)
         }
     }
     if (!move.dry_run) {
-        od_talk("%" PRId64 " records %s", moved, kind == OD_MOVE_DROP ? "dropped" : "are due now");
+        const char *due = moved == 1 ? "is due now" : "are due now";
+        od_talk("%" PRId64 " record%s %s", moved, moved == 1 ? "" : "s", kind == OD_MOVE_DROP ? "dropped" : due);
     }
     return code;
 }

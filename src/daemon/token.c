@@ -37,8 +37,9 @@ char *od_token_path(const char *listen)
 static enum orderly_err refuse(struct orderly_error *error, const char *path, const char *why)
 {
     error->code = ORDERLY_CONFIG;
-    snprintf(error->text, sizeof error->text, "the token file %.300s: %s (it is in XDG_RUNTIME_DIR, or beside a socket; --admin off does without)",
-             path, why);
+    snprintf(error->text, sizeof error->text,
+             "the token file %.300s: %s (it is in XDG_RUNTIME_DIR, or beside a socket; --admin off does without)", path,
+             why);
     return ORDERLY_CONFIG;
 }
 

@@ -214,6 +214,10 @@ static void judge(const struct orderly_admin *admin, struct orderly_need *need, 
             "dead-letter topic %s has cleanup.policy=%s, which keeps one dead letter for a key: set cleanup.policy=delete",
             need->name, found->cleanup_policy);
     }
+    /* Dead letters that are too large may become references to their origins. */
+    if (need->kind == ORDERLY_NEED_DEAD_LETTER && !strcmp(od_admin_text(admin, "dead_letter.oversize"), "reference")) {
+        return;
+    }
     if (!*need->problem && found->max_message_bytes >= 0 && wanted > found->max_message_bytes) {
         od_admin_say(need->problem, sizeof need->problem,
                      "topic %s takes records up to %" PRId64 " bytes, its source %s up to %" PRId64

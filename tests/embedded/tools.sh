@@ -56,7 +56,7 @@ grep -q 'colour: red' shown || fail "show: the record's own header"
 orderly dlt replay "$@" --where key=k3 --dry-run 2>said
 grep -q '^1 records of ward.g.dlt would go to ward.g.retry' said || fail "dry run"
 orderly dlt replay "$@" --where key=k3 2>said
-grep -q '^1 records replayed' said || fail "replay of one"
+grep -q '^1 record replayed' said || fail "replay of one"
 orderly dlt replay "$@" --where key=k3 2>said
 grep -q '^0 records replayed' said || fail "replayed twice"
 orderly dlt replay "$@" --limit 2 2>said
