@@ -11,6 +11,7 @@
 #include "daemon/address.h"
 #include "daemon/config_file.h"
 #include "daemon/http_request.h"
+#include "daemon/sources.h"
 #include "orderly/admin.h"
 
 struct printer {
@@ -322,7 +323,8 @@ static enum orderly_err check_handler(const struct orderly_config *config, struc
 }
 
 /* The handler of each source: what it sets itself, over what the top level sets. */
-static enum orderly_err check_sources(const struct od_values *values, struct orderly_error *error)
+static enum orderly_err check_sources(const struct od_values *values, const struct orderly_config *all,
+                                      struct orderly_error *error)
 {
     enum orderly_err err = ORDERLY_OK;
     for (size_t i = 0; i < values->source_count && !err; i++) {
@@ -330,6 +332,7 @@ static enum orderly_err check_sources(const struct od_values *values, struct ord
         err = orderly_config_new(&config);
         err = err ? err : od_values_apply(values, config, error);
         err = err ? err : od_values_apply(&values->sources[i], config, error);
+        err = err ? err : od_sources_check_shared(all, config, error);
         err = err ? err : check_handler(config, error);
         orderly_config_free(config);
     }
@@ -356,7 +359,7 @@ static int check_settings(const struct od_args *args, const struct od_values *va
     }
     err = err ? err : orderly_config_check(config, &error);
     err = err ? err : check_handler(config, &error);
-    err = err ? err : check_sources(values, &error);
+    err = err ? err : check_sources(values, config, &error);
     err = err ? err : check_listen(config, &error);
     orderly_config_free(config);
     if (err) {

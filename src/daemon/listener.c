@@ -245,6 +245,10 @@ static enum MHD_Result post_pause_or_resume(const struct request *request, bool 
     }
     od_say_info("admin", "%s%s%s: %s", pausing ? "pause" : "resume", count > 0 ? " of " : "",
                 count > 0 ? target.topic : "", orderly_strerror(err));
+    if (err == ORDERLY_STALE) {
+        return answer_result(request, MHD_HTTP_CONFLICT,
+                             "this member has no such partition; `orderly status` lists its own");
+    }
     if (err != ORDERLY_OK) {
         return answer_result(request, MHD_HTTP_CONFLICT, orderly_strerror(err));
     }

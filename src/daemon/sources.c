@@ -49,8 +49,8 @@ static bool is_shared(const char *name)
     return false;
 }
 
-static enum orderly_err check_shared(const struct orderly_config *all, const struct orderly_config *one,
-                                     struct orderly_error *error)
+enum orderly_err od_sources_check_shared(const struct orderly_config *all, const struct orderly_config *one,
+                                         struct orderly_error *error)
 {
     for (size_t i = 0; i < orderly_setting_count(); i++) {
         struct orderly_setting setting = ORDERLY_SETTING_INIT;
@@ -131,7 +131,7 @@ static enum orderly_err start_one(struct od_source *source, const struct od_daem
         err = add_topics(source, from, error);
     }
     if (err == ORDERLY_OK && from != NULL) {
-        err = check_shared(options->config, from->config, error);
+        err = od_sources_check_shared(options->config, from->config, error);
     }
     if (err == ORDERLY_OK && options->source_count > 1) {
         err = name_it(source, i);

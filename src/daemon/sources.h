@@ -23,6 +23,9 @@ struct od_sources {
     size_t count;
 };
 
+/* Whether a source's settings agree with the top level's where there is one for all. Errors: CONFIG. */
+enum orderly_err od_sources_check_shared(const struct orderly_config *all, const struct orderly_config *one,
+                                         struct orderly_error *);
 /*
  * Starts the handlers; with several sources, sets `topics` and `patterns` of the options' configuration to all of theirs.
  * Errors: CONFIG, NOMEM, LIMIT.

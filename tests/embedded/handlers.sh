@@ -67,6 +67,9 @@ orderly run $common --admin "unix:$PWD/wide.sock" --group g --topic wide --order
     -- ./wide.handler 2>wide.log &
 first=$!
 await sh -c 'test "$(curl -s --unix-socket wide.sock http://localhost/api/v1/status | grep -o "\"name\":\"handler_fault\"" | wc -l)" -eq 40'
+got=0
+orderly pause --admin "unix:$PWD/wide.sock" --topic other 2>paused || got=$?
+[ "$got" -eq 1 ] && grep -q 'this member has no such partition' paused || fail "pause of what is not there: $got"
 echo 65 >code
 await sh -c 'test "$(grep -c "went to the dead letters" wide.log)" -eq 40'
 kill -TERM "$first"

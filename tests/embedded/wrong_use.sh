@@ -85,6 +85,8 @@ printf 'kafka: {bootstrap.servers: b, group.id: g}\ntopics: [ward]\nhandler: {ht
 wrong 78 'handler.http.url' orderly check --config wrong.yaml
 printf 'kafka: {bootstrap.servers: b, group.id: g}\ntopics: [ward]\nadmin: {listen: nonsense}\n' >wrong.yaml
 wrong 78 'admin.listen nonsense' orderly check --config wrong.yaml
+printf 'kafka: {bootstrap.servers: b, group.id: g}\nsources: [{topics: [a], handler: {exec: {command: [a]}}, order: none}]\n' >wrong.yaml
+wrong 78 'order has to be the same' orderly check --config wrong.yaml
 wrong 78 '--group' orderly lag --brokers "$brokers" --topic ward
 wrong 78 '--brokers' orderly topics check --group g --topic ward
 wrong 78 'orderly topics create' orderly topics check --brokers "$brokers" --group g --topic bare
