@@ -23,6 +23,15 @@ cat >include/orderly/good.h <<'C'
 int orderly_good(int value);
 C
 printf '#!/bin/sh\nset -eu\necho ok\n' >tests/good.sh
+mkdir -p tests/core
+cat >tests/core/good_test.c <<'C'
+#include "orderly/good.h"
+
+int main(void)
+{
+    return orderly_good(1);
+}
+C
 git add .
 
 passes() {
@@ -41,7 +50,7 @@ fails() {
     echo "ok: $1 sees $2"
 }
 
-for check in words lengths layers docs shell format; do passes "$check"; done
+for check in words lengths layers docs tested shell format; do passes "$check"; done
 
 echo "see /""home/anna/notes" | fails words src/core/path.h 'src/core/path.h:1:'
 echo "get it from deb"".debian.org" | fails words README.md 'README.md:1:'
@@ -54,6 +63,8 @@ echo '#include <pthread.h>' | fails layers src/core/thread.c 'the core is pure'
 echo '#include <librdkafka/rdkafka.h>' | fails layers src/runtime/engine.c 'only src/kafka'
 echo '#include "base/text.h"' | fails layers src/daemon/text.c 'may not include base/text.h'
 printf '/* One. */\nint orderly_one(void);\n\nint orderly_two(void);\n' | fails docs include/orderly/two.h 'orderly_two() has no comment'
+printf '/* One. */\nint orderly_one(void);\n' | fails tested include/orderly/one.h 'orderly_one() is called by no test'
+printf '    X(ODD, 1, "odd")\n' | fails tested include/orderly/odd.h 'ORDERLY_ODD is expected by no test'
 # shellcheck disable=SC2016
 printf '#!/bin/sh\nif true; then echo $(ls\n' | fails shell tests/bad.sh ''
 printf 'int  od_spaces( void ) ;\n' | fails format src/core/spaces.h 'spaces.h'
