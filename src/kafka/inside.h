@@ -242,6 +242,8 @@ void od_offsets_serve(struct od_engine *);
 int64_t od_offsets_deadline(const struct od_engine *);
 /* reset.c: the position of a stay is out of range. */
 void od_offsets_reset(struct od_engine *, struct od_stay *, const char *reason);
+/* From librdkafka's text: where a truncated log parts from what was read; -1: not known. */
+int64_t od_reset_diverges(const char *text);
 
 /* ---- founding.c: where a new group begins with start=latest ------------------------------------------------ */
 

@@ -16,11 +16,21 @@ struct reset_request {
     struct od_request base;
     enum step step;
     uint32_t id;
+    int64_t diverges; /* from here on the log is another one than what was read; -1 not known */
     int64_t begin, end;
     char topic_id[32];
 };
 
 static void ask(struct od_engine *, struct reset_request *, const struct od_stay *);
+
+/* What was written since the truncation may reach beyond our position: only where the logs part says what is new. */
+static int64_t after_truncation(const struct od_stay *stay, const struct reset_request *reset)
+{
+    if (reset->diverges >= 0) {
+        return od_sooner(reset->diverges, stay->position);
+    }
+    return stay->position > reset->end ? reset->end : stay->committed >= 0 ? stay->committed : stay->position;
+}
 
 static void decide(struct od_engine *engine, struct od_stay *stay, const struct reset_request *reset)
 {
@@ -39,10 +49,7 @@ static void decide(struct od_engine *engine, struct od_stay *stay, const struct 
         od_engine_emit(engine, &event);
         return;
     }
-    int64_t target = recreated               ? reset->begin
-                     : position > reset->end ? reset->end
-                     : stay->committed >= 0  ? stay->committed
-                                             : position;
+    int64_t target = recreated ? reset->begin : after_truncation(stay, reset);
     target = target < reset->begin ? reset->begin : target;
     od_engine_log(engine, ORDERLY_LOG_ERROR, "fetch", "%s[%d]: %s; reading goes on at offset %lld (was %lld)",
                   topic->name, (int)stay->partition, recreated ? "the topic was made anew" : "the log was truncated",
@@ -124,6 +131,18 @@ static void ask(struct od_engine *engine, struct reset_request *reset, const str
     rd_kafka_AdminOptions_destroy(options);
 }
 
+/* librdkafka has asked the leader where our epoch ends, and tells it in words only. */
+int64_t od_reset_diverges(const char *text)
+{
+    static const char before[] = "broker end offset is ";
+    const char *at = strstr(text, before);
+    if (!strstr(text, "truncation detected") && !strstr(text, "No epoch found")) {
+        return -1;
+    }
+    long long offset = at ? strtoll(at + sizeof before - 1, NULL, 10) : -1;
+    return strstr(text, "No epoch found") && offset < 0 ? 0 : offset; /* nothing of what we know is there any more */
+}
+
 void od_offsets_reset(struct od_engine *engine, struct od_stay *stay, const char *reason)
 {
     struct reset_request *reset = stay->resetting ? NULL : calloc(1, sizeof *reset);
@@ -132,6 +151,7 @@ void od_offsets_reset(struct od_engine *engine, struct od_stay *stay, const char
     }
     stay->resetting = true;
     reset->id = stay->id;
+    reset->diverges = od_reset_diverges(reason);
     reset->base.done = answered;
     od_engine_log(engine, ORDERLY_LOG_WARNING, "fetch", "%s[%d] at offset %lld: %s",
                   engine->topics.list.items[stay->topic]->name, (int)stay->partition, (long long)stay->position,

@@ -285,6 +285,23 @@ static void an_added_topic_that_does_not_exist_is_told_and_waited_for(void **sta
     rig_stop(&rig);
 }
 
+static void a_truncated_log_says_where_it_parts(void **state)
+{
+    (void)state;
+    assert_int_equal(
+        od_reset_diverges(
+            "t [0]: Partition log truncation detected at offset 2000 (leader epoch 0): broker end offset is 1000 "
+            "(offset leader epoch 0). Reset to INVALID."),
+        1000);
+    assert_int_equal(
+        od_reset_diverges(
+            "No epoch found less or equal to offset 20 (leader epoch 0): broker end offset is -1 (offset leader "
+            "epoch -1). Reset using configured policy."),
+        0);
+    assert_int_equal(od_reset_diverges("Broker: Offset out of range"), -1);
+    assert_int_equal(od_reset_diverges("Partition log truncation detected"), -1);
+}
+
 static void topics_come_and_go(void **state)
 {
     (void)state;
@@ -311,6 +328,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(names_of_hospitals_are_recognised),
+        cmocka_unit_test(a_truncated_log_says_where_it_parts),
         cmocka_unit_test(an_unknown_topic_ends_the_start),
         cmocka_unit_test(a_missing_retry_topic_ends_the_start_with_the_command),
         cmocka_unit_test(a_retry_topic_that_forgets_too_soon_ends_the_start),
