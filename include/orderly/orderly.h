@@ -264,7 +264,8 @@ ORDERLY_API void orderly_free(struct orderly *);
  * only then is the gate held (with `block_rebalance_on_poll`). Records of one partition are adjacent and in offset
  * order; a cap is shared fairly between partitions. One thread at a time.
  * Errors: TIMEOUT (nothing came), INTERRUPTED (orderly_wake), CLOSED, STATE (in a callback, or run is used), AUTH, FENCED,
- * UNKNOWN_TOPIC, NO_OFFSET, KAFKA, FATAL.
+ * UNKNOWN_TOPIC (a topic is gone, or was added and is not there: it is read once it is), NO_OFFSET, CONFIG, KAFKA, FATAL (the engine
+ * begins anew by itself). After one that ends the member each poll returns it.
  */
 ORDERLY_CHECKED enum orderly_err orderly_poll(struct orderly *, size_t max_records, int64_t timeout_ms,
                                               struct orderly_batch **ret);

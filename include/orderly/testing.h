@@ -2,6 +2,9 @@
  * <orderly/testing.h>: an embedded Kafka broker (librdkafka's mock cluster) for tests: in memory, on loopback, gone with the process.
  * Never for data.
  *
+ * A member of a group needs the group's retry and dead-letter topics there too (TOPIC.GROUP.retry, TOPIC.GROUP.dlt). With the classic group
+ * protocol this broker takes the session timeout for each rebalance: set kafka.group.protocol=consumer, which takes a fifth of a second.
+ *
  * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef ORDERLY_TESTING_H
