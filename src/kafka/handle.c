@@ -99,7 +99,24 @@ static void suggest_number(struct making *making, const char *name, int64_t valu
     suggest(making, name, text);
 }
 
-static void set_consumer(struct making *making, bool group)
+/* The group a consumer's handle is of. Who asks needs the true one: without a group librdkafka (2.14.2) follows a NULL when a coordinator moves. */
+static void set_group(struct making *making, enum od_handle_kind kind)
+{
+    char reread[300];
+    snprintf(reread, sizeof reread, "%s-reread", making->settings->group);
+    force(making, "group.id", kind == OD_HANDLE_READER ? reread : making->settings->group);
+    if (kind != OD_HANDLE_CONSUMER) {
+        rd_kafka_conf_set_events(making->conf, RD_KAFKA_EVENT_ERROR); /* never joins, never commits */
+        return;
+    }
+    if (!od_settings_property_is(making->settings, "group.protocol", "consumer")) {
+        suggest(making, "partition.assignment.strategy", "cooperative-sticky");
+    }
+    rd_kafka_conf_set_events(making->conf,
+                             RD_KAFKA_EVENT_REBALANCE | RD_KAFKA_EVENT_ERROR | RD_KAFKA_EVENT_OFFSET_COMMIT);
+}
+
+static void set_consumer(struct making *making, enum od_handle_kind kind)
 {
     struct od_budget budget;
     od_budget_derive(making->settings, &budget);
@@ -117,20 +134,7 @@ static void set_consumer(struct making *making, bool group)
     if (!property_set(making->settings, "message.max.bytes")) {
         suggest_number(making, "fetch.max.bytes", budget.fetch);
     }
-    if (group) {
-        force(making, "group.id", making->settings->group);
-        if (!od_settings_property_is(making->settings, "group.protocol", "consumer")) {
-            suggest(making, "partition.assignment.strategy", "cooperative-sticky");
-        }
-        rd_kafka_conf_set_events(making->conf,
-                                 RD_KAFKA_EVENT_REBALANCE | RD_KAFKA_EVENT_ERROR | RD_KAFKA_EVENT_OFFSET_COMMIT);
-    } else {
-        /* Reads by assignment only: never joins, never commits. */
-        char name[300];
-        snprintf(name, sizeof name, "%s-reread", making->settings->group);
-        force(making, "group.id", name);
-        rd_kafka_conf_set_events(making->conf, RD_KAFKA_EVENT_ERROR);
-    }
+    set_group(making, kind);
 }
 
 static void set_producer(struct making *making)
@@ -194,10 +198,10 @@ static enum orderly_err make_conf(const struct od_settings *settings, enum od_ha
     suggest(&making, "enable.metrics.push", "false");
     suggest(&making, "allow.auto.create.topics", "false");
     suggest(&making, "reconnect.backoff.max.ms", "2000");
-    if (kind == OD_HANDLE_CONSUMER || kind == OD_HANDLE_READER) {
-        set_consumer(&making, kind == OD_HANDLE_CONSUMER);
-    } else {
+    if (kind == OD_HANDLE_PRODUCER) {
         set_producer(&making);
+    } else {
+        set_consumer(&making, kind);
     }
     if (making.result != ORDERLY_OK) {
         rd_kafka_conf_destroy(making.conf);
@@ -250,7 +254,7 @@ enum orderly_err od_handle_open(const struct od_settings *settings, struct od_wa
     handle->kind = kind;
     handle->wake = od_wake_ref(wake);
     rd_kafka_conf_set_opaque(conf, handle->wake);
-    bool consumer = kind == OD_HANDLE_CONSUMER || kind == OD_HANDLE_READER;
+    bool consumer = kind != OD_HANDLE_PRODUCER;
     handle->rk = rd_kafka_new(consumer ? RD_KAFKA_CONSUMER : RD_KAFKA_PRODUCER, conf, text, sizeof text);
     if (!handle->rk) {
         rd_kafka_conf_destroy(conf);

@@ -33,7 +33,8 @@ void od_wake_close(struct od_wake *);
 
 /* ---- handle.c: librdkafka handles ------------------------------------------------------------------------ */
 
-enum od_handle_kind { OD_HANDLE_CONSUMER, OD_HANDLE_PRODUCER, OD_HANDLE_READER, OD_HANDLE_ADMIN };
+/* READER reads by assignment only, ASKER asks for the group's offsets; neither joins. */
+enum od_handle_kind { OD_HANDLE_CONSUMER, OD_HANDLE_PRODUCER, OD_HANDLE_READER, OD_HANDLE_ASKER };
 
 struct od_handle {
     enum od_handle_kind kind;

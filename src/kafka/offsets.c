@@ -66,7 +66,7 @@ static void failed(struct od_engine *engine, const char *what, const char *why)
                       "%s cannot be read (%s); nothing is run from a guessed offset, asking again", what, why);
     }
     if (!offsets->spare && engine->now_ms - offsets->failing_since_ms >= SPARE_AFTER_MS) {
-        if (od_handle_open(engine->settings, engine->wake, OD_HANDLE_ADMIN, &offsets->spare, NULL) != ORDERLY_OK) {
+        if (od_handle_open(engine->settings, engine->wake, OD_HANDLE_ASKER, &offsets->spare, NULL) != ORDERLY_OK) {
             offsets->spare = NULL;
         }
     }

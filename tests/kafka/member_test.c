@@ -270,6 +270,32 @@ static void nothing_is_read_before_its_offset_is_known(void **state)
     rig_stop(&rig);
 }
 
+/* librdkafka (2.14.2) follows a NULL when a handle without a group is told that the coordinator has moved. */
+static void a_handle_of_its_own_asks_for_offsets_when_the_coordinator_moves(void **state)
+{
+    (void)state;
+    struct rig rig;
+    const char *topic = fresh_name("t"), *group = fresh_name("g");
+    if (broker_is_real(&broker)) {
+        skip();
+    }
+    broker_hospital(&broker, topic, group, 1);
+    broker_produce_many(&broker, topic, 0, 5);
+    rig_make(&rig, &broker, group, topic, consumer);
+    for (int i = 0; i < 100; i++) {
+        rd_kafka_mock_push_request_errors(broker.cluster, OFFSET_FETCH, 1, RD_KAFKA_RESP_ERR_NOT_COORDINATOR);
+    }
+    rig_start(&rig);
+    rigs_until(rig.engine->offsets.spare != NULL, &rig);
+    int64_t before = rig.engine->offsets.retry_at_ms;
+    rigs_until(rig.engine->offsets.retry_at_ms > before, &rig); /* it has asked, and was told so */
+    rd_kafka_mock_clear_request_errors(broker.cluster, OFFSET_FETCH);
+    rigs_until(rig_count_records(&rig, topic) == 5, &rig);
+    assert_null(rig.engine->offsets.spare);
+    rig_leave(&rig);
+    rig_stop(&rig);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -282,6 +308,7 @@ int main(void)
         cmocka_unit_test(a_fenced_instance_ends_the_run),
         cmocka_unit_test(a_member_that_stood_still_is_confirmed_by_the_group),
         cmocka_unit_test(nothing_is_read_before_its_offset_is_known),
+        cmocka_unit_test(a_handle_of_its_own_asks_for_offsets_when_the_coordinator_moves),
     };
     broker_start(&broker, 1);
     int failed = cmocka_run_group_tests_name("kafka.member", tests, NULL, NULL);
