@@ -316,7 +316,7 @@ int od_daemon_run(const struct od_daemon_options *options)
     say(err, &error);
     fini(&daemon);
     if (err == ORDERLY_OK || err == ORDERLY_CLOSED) {
-        od_say_info("daemon", "ended: everything that is done is committed");
+        od_say_info("daemon", "ended: all that was still ours is settled and committed");
     }
     od_say_left_out(true);
     return exit_code(err);
