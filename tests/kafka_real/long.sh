@@ -1,6 +1,7 @@
 #!/bin/sh
 # A handler of three times max.poll.interval.ms keeps the membership; other keys and partitions flow; it runs once.
 # timeout: 240
+SESSION_MS=6000 # shorter than max.poll.interval.ms
 # shellcheck source=tests/support/scenario.sh
 . "$ORDERLY_SOURCE_DIR/tests/support/scenario.sh"
 if full; then interval=20000 count=6000; else interval=7000 count=1500; fi
