@@ -61,7 +61,8 @@ minutes() {
     done
     went=$(grep -c '^B' runs) kept=$(grep -c '^E' runs)
     say "$((went - 4)) runs were cut, and run again"
-    if [ "$kept" != 4 ] || [ "$went" -gt 16 ]; then # each of those that come may cut it once fail "$went begun, $kept ended"; fi
+    # each of those that come may cut a run once
+    if [ "$kept" != 4 ] || [ "$went" -gt 16 ]; then fail "$went begun, $kept ended"; fi
     cd .. || exit
 }
 
