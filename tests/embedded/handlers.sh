@@ -3,29 +3,13 @@
 # timeout: 120
 set -eu
 
-fail() {
-    echo "FAILED: $*" >&2
-    exit 1
-}
-await() {
-    tries=0
-    until "$@"; do
-        tries=$((tries + 1)) && [ "$tries" -lt 300 ] || fail "waited too long: $*"
-        sleep 0.1
-    done
-}
-# ends PID CODE: in time.
-ends() {
-    await sh -c "case \$(ps -o stat= -p $1) in Z*|'') ;; *) false ;; esac"
-    got=0
-    wait "$1" || got=$?
-    [ "$got" -eq "$2" ] || { tail -n 20 ./*.log >&2 && fail "exit $got, not $2"; }
-}
+# shellcheck source=tests/support/embedded.sh
+. "$ORDERLY_SOURCE_DIR/tests/support/embedded.sh"
 status() {
     curl -s --unix-socket "$1.sock" http://localhost/api/v1/status
 }
 
-orderly broker --topic stops:1 --topic fails:1 --topic wide:40 --topic few:1 >address 2>/dev/null &
+orderly broker --topic stops:1 --topic fails:1 --topic few:1 >address 2>/dev/null &
 broker=$! first=''
 trap 'kill -KILL $broker $first 2>/dev/null' EXIT
 await grep -qs = address
@@ -53,30 +37,6 @@ first=$(sed -n 's/orderly-first-attempt-at=//p' letter) last=$(sed -n 's/orderly
 [ -n "$last" ] && [ "$(printf '%s\n' "$first" "$last" | sort -u | head -n 1)" = "$first" ] && [ "$first" != "$last" ] ||
     fail "first attempt at $first, last at $last"
 first=''
-
-# Many lines of one kind: the first ones, then how many more; dead letters are named one by one.
-i=0
-while [ $i -lt 40 ]; do
-    echo "v$i" | kcat -P -b "$brokers" -t wide -p $i
-    i=$((i + 1))
-done
-printf '#!/bin/sh\nexit $(cat code)\n' >wide.handler && chmod +x wide.handler
-echo 78 >code
-# shellcheck disable=SC2086
-orderly run $common --admin "unix:$PWD/wide.sock" --group g --topic wide --order partition --set log.repeats=5 --set dead_letter.max_rate=100% \
-    -- ./wide.handler 2>wide.log &
-first=$!
-await sh -c 'test "$(curl -s --unix-socket wide.sock http://localhost/api/v1/status | grep -o "\"name\":\"handler_fault\"" | wc -l)" -eq 40'
-got=0
-orderly pause --admin "unix:$PWD/wide.sock" --topic other 2>paused || got=$?
-[ "$got" -eq 1 ] && grep -q 'this member has no such partition' paused || fail "pause of what is not there: $got"
-echo 65 >code
-await sh -c 'test "$(grep -c "went to the dead letters" wide.log)" -eq 40'
-kill -TERM "$first"
-ends "$first" 0
-first=''
-[ "$(grep -c '^[^ ]* warning state: wide/[0-9]* offset 0 is in state handler_fault' wide.log)" -eq 5 ] || fail "not 5 lines of one kind"
-grep -q 'state: and 35 more like it within 10 s: wide/[0-9]* offset 0 is in state handler_fault' wide.log || fail "the others are not counted"
 
 # Brokers that do not answer do not keep it from ending.
 orderly run --brokers 127.0.0.1:1 --group g --topic t --admin off --log-format text --set start_timeout=10m -- true 2>early.log &
