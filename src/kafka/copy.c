@@ -115,6 +115,24 @@ static void take_event(struct od_engine *engine, rd_kafka_event_t *event)
     rd_kafka_event_destroy(event);
 }
 
+static bool open_handle(struct od_engine *engine)
+{
+    struct od_copier *copier = &engine->copier;
+    struct orderly_error error = ORDERLY_ERROR_INIT;
+    if (copier->handle) {
+        return true;
+    }
+    if (engine->now_ms < copier->reopen_at_ms) {
+        return false;
+    }
+    if (od_handle_open(engine->settings, engine->wake, OD_HANDLE_PRODUCER, &copier->handle, &error) != ORDERLY_OK) {
+        copier->reopen_at_ms = engine->now_ms + BACKOFF_FIRST_MS;
+        od_engine_log(engine, ORDERLY_LOG_ERROR, "copy", "no producer: %s", error.text);
+        return false;
+    }
+    return true;
+}
+
 void od_copier_serve(struct od_engine *engine)
 {
     struct od_copier *copier = &engine->copier;
@@ -136,6 +154,9 @@ void od_copier_serve(struct od_engine *engine)
     if (copier->broken) {
         abandon(engine);
     }
+    if (!copier->handle && engine->stays.list.count > 0 && !engine->leaving.wanted) {
+        (void)open_handle(engine); /* before it is needed: its first connection takes longer than a short retry */
+    }
 }
 
 int64_t od_copier_deadline(const struct od_engine *engine)
@@ -151,24 +172,6 @@ void od_copier_fini(struct od_engine *engine)
 }
 
 /* ---- producing --------------------------------------------------------------------------------------------- */
-
-static bool open_handle(struct od_engine *engine)
-{
-    struct od_copier *copier = &engine->copier;
-    struct orderly_error error = ORDERLY_ERROR_INIT;
-    if (copier->handle) {
-        return true;
-    }
-    if (engine->now_ms < copier->reopen_at_ms) {
-        return false;
-    }
-    if (od_handle_open(engine->settings, engine->wake, OD_HANDLE_PRODUCER, &copier->handle, &error) != ORDERLY_OK) {
-        copier->reopen_at_ms = engine->now_ms + BACKOFF_FIRST_MS;
-        od_engine_log(engine, ORDERLY_LOG_ERROR, "copy", "no producer: %s", error.text);
-        return false;
-    }
-    return true;
-}
 
 static const struct od_topic *target_of(const struct od_engine *engine, const struct od_copy_request *request)
 {
