@@ -9,8 +9,8 @@ build() {
     cmake --build "build/$preset" -j "$jobs" -- --quiet -k 0
 }
 
-# ctest in a preset: the closing line of ctest is the verdict. In CI, where tests share processors, what failed is run once
-# more, alone: then it fails for a reason of its own, or is named as one that needs looking at.
+# ctest in a preset: the closing line of ctest is the verdict. In CI, where tests share processors, what failed is run
+# again, alone, twice at most: then it fails for a reason of its own, or is named as one that needs looking at.
 tests_of() {
     preset=$1
     shift
@@ -18,8 +18,8 @@ tests_of() {
     ctest --test-dir "build/$preset" --output-on-failure -j "$jobs" "$@" && return 0
     [ -n "${CI:-}" ] || return 1
     failed=$(sed 's/^[0-9]*://' "build/$preset/Testing/Temporary/LastTestsFailed.log" | tr '\n' ' ')
-    echo "FAILED beside others, run once more alone ($preset): $failed"
-    ctest --test-dir "build/$preset" --output-on-failure -j 1 --rerun-failed || return 1
+    echo "FAILED beside others, run again alone ($preset): $failed"
+    ctest --test-dir "build/$preset" --output-on-failure -j 1 --rerun-failed --repeat until-pass:2 || return 1
     echo "PASSED only alone ($preset), to be looked at: $failed"
 }
 

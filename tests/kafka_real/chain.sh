@@ -1,7 +1,6 @@
 #!/bin/sh
 # Three groups over three topics; members leave in each way there is: nothing lost; with planned changes only nothing repeated and all in order.
 # timeout: 900
-SESSION_MS=6000 # members are killed or stopped: the others wait for this
 # shellcheck source=tests/support/scenario.sh
 . "$ORDERLY_SOURCE_DIR/tests/support/scenario.sh"
 if full; then count=500000 rate=5000; else count=6000 rate=400; fi
@@ -97,8 +96,10 @@ judge() {
 for protocol in $PROTOCOLS; do
     for face in ${FACES:-run poll}; do
         say "$protocol, $face, planned changes"
+        SESSION_MS=15000
         links planned "$protocol" "$face" planned
         say "$protocol, $face, members that leave without a word"
+        SESSION_MS=6000 # members are killed: the others wait for this
         links killed "$protocol" "$face" killed
     done
 done
