@@ -89,8 +89,8 @@ static int64_t records_left(struct od_core *core, struct od_stay *stay)
 {
     const struct od_settings *settings = core->settings;
     uint64_t inside = stay->queued + stay->running + stay->copying + stay->window.done_above;
-    int64_t left = settings->limit_window + 1 -
-                   (int64_t)inside; /* the first unfinished one does not count: it is what they wait for */
+    /* The first unfinished one does not count: it is what they wait for. */
+    int64_t left = settings->limit_window + 1 - (int64_t)inside;
     int64_t parked = settings->limit_parked - (int64_t)core->parked_count;
     int64_t base = stay->window.base;
     bool wide = od_window_span(&stay->window) >= SPAN_MAX; /* a ring over all of it is kept */

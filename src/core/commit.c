@@ -252,8 +252,8 @@ void od_commit_answered(struct od_core *core, const struct od_event *event)
         failed(core, stay, 100, 1000);
         break;
     case OD_COMMIT_OVERTAKEN:
-        failed(core, stay, 50,
-               500); /* nothing is started until one is through: what ran would run again if we died now */
+        /* Nothing is started until one is through: what ran would run again if we died now. */
+        failed(core, stay, 50, 500);
         break;
     case OD_COMMIT_FENCED:
         core->counters.commits_fenced++;

@@ -7,19 +7,9 @@
 #include "daemon/log.h"
 #include "daemon/setting.h"
 
-/* A whole number, as the settings have checked it. */
-static bool number(const char *value, uint32_t *ret)
+static bool apply(struct orderly *orderly, const char *name, const char *value, const struct orderly_config *config)
 {
-    char *end = NULL;
-    unsigned long long parsed = strtoull(value, &end, 10);
-
-    *ret = (uint32_t)parsed;
-    return end != value && *end == '\0' && parsed <= UINT32_MAX;
-}
-
-static bool apply(struct orderly *orderly, const char *name, const char *value)
-{
-    uint32_t count;
+    int64_t count;
 
     if (strcmp(name, "log.level") == 0) {
         enum orderly_log_level level;
@@ -30,17 +20,18 @@ static bool apply(struct orderly *orderly, const char *name, const char *value)
         od_say_level_set(level);
         return true;
     }
-    if (!number(value, &count)) {
+    count = od_setting_number(config, name, -1);
+    if (count < 0 || count > UINT32_MAX) {
         return false;
     }
     if (strcmp(name, "log.repeats") == 0) {
-        od_say_repeats_set(count);
+        od_say_repeats_set((uint64_t)count);
         return true;
     }
     if (strcmp(name, "concurrency") == 0) {
-        return orderly_set_concurrency(orderly, count) == ORDERLY_OK;
+        return orderly_set_concurrency(orderly, (uint32_t)count) == ORDERLY_OK;
     }
-    return strcmp(name, "rate.records_per_second") == 0 && orderly_set_rate(orderly, count) == ORDERLY_OK;
+    return strcmp(name, "rate.records_per_second") == 0 && orderly_set_rate(orderly, (uint32_t)count) == ORDERLY_OK;
 }
 
 size_t od_reload_apply(struct orderly *orderly, struct orderly_config *config, const struct orderly_config *new_config)
@@ -58,7 +49,7 @@ size_t od_reload_apply(struct orderly *orderly, struct orderly_config *config, c
         after = od_setting_text(new_config, setting.name);
         if (before != NULL && after != NULL && strcmp(before, after) != 0) {
             /* What was applied is what the next time is compared with. */
-            bool applied = apply(orderly, setting.name, after) &&
+            bool applied = apply(orderly, setting.name, after, new_config) &&
                            orderly_config_set(config, setting.name, after, NULL) == ORDERLY_OK;
 
             changed++;

@@ -17,8 +17,8 @@ static enum orderly_err open_reader(struct orderly_admin *admin, const char *gro
     if (err) {
         return err;
     }
-    rd_kafka_conf_set(conf, "message.max.bytes", "1000000", text,
-                      sizeof text); /* else fetch.max.bytes would have to follow it */
+    /* Of a producer's size fetch.max.bytes would have to follow it. */
+    rd_kafka_conf_set(conf, "message.max.bytes", "1000000", text, sizeof text);
     rd_kafka_conf_set(conf, "group.id", group, text, sizeof text);
     *ret = rd_kafka_new(RD_KAFKA_CONSUMER, conf, text, sizeof text);
     if (!*ret) {

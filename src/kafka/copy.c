@@ -154,7 +154,7 @@ void od_copier_serve(struct od_engine *engine)
     if (copier->broken) {
         abandon(engine);
     }
-    if (!copier->handle && engine->stays.list.count > 0 && !engine->leaving.wanted) {
+    if (engine->stays.list.count > 0 && !engine->leaving.wanted) {
         (void)open_handle(engine); /* before it is needed: its first connection takes longer than a short retry */
     }
 }

@@ -39,7 +39,7 @@ enum od_handle_kind { OD_HANDLE_CONSUMER, OD_HANDLE_PRODUCER, OD_HANDLE_READER, 
 struct od_handle {
     enum od_handle_kind kind;
     rd_kafka_t *rk;
-    rd_kafka_queue_t *main, *consumer, *answers; /* consumer: CONSUMER and READER */
+    rd_kafka_queue_t *main, *consumer, *answers; /* consumer: all but PRODUCER */
     struct od_wake *wake;
     bool leave_first;                 /* its destruction leaves the group */
     struct od_answering *answering;   /* answer.c: threads that still use `rk` */
@@ -75,7 +75,9 @@ struct od_request {
 };
 void od_request_add(struct od_engine *, struct od_handle *, struct od_request *);
 void od_request_remove(struct od_engine *, struct od_request *);
-/* Answers what waits in the queue of a handle. */
+/* Whether this is librdkafka's own word that no broker has answered. */
+bool od_request_unanswered(rd_kafka_resp_err_t);
+/* Answers what waits in the queue of a handle; where no broker has answered, its bootstrap servers are tried anew. */
 void od_request_serve(struct od_engine *, struct od_handle *);
 /* Answers all of a handle with no event. */
 void od_request_drop(struct od_engine *, struct od_handle *);
@@ -94,8 +96,8 @@ enum od_topic_role { OD_ROLE_SOURCE, OD_ROLE_RETRY, OD_ROLE_DEAD_LETTER };
 struct od_founding {
     bool asking;
     int64_t at_ms, wait_ms, since_ms, tell_ms;
-    rd_kafka_topic_partition_list_t
-        *ends; /* found once, by the stay of partition 0: an attempt to commit them may succeed late */
+    /* Found once, by the stay of partition 0: an attempt to commit them may succeed late. */
+    rd_kafka_topic_partition_list_t *ends;
     uint32_t stay;
     uint64_t id_hash;
 };

@@ -64,7 +64,7 @@ static void judge(struct od_engine *engine, const rd_kafka_ConsumerGroupDescript
         return;
     }
     if (error) {
-        if (rd_kafka_error_code(error) < 0) { /* librdkafka's own: nobody has answered */
+        if (od_request_unanswered(rd_kafka_error_code(error))) { /* the answer as a whole is fine then */
             od_handle_look_for_brokers(engine, engine->handle);
         }
         tell(engine, rd_kafka_err2str(rd_kafka_error_code(error)), members);
@@ -107,7 +107,6 @@ static void answered(struct od_engine *engine, struct od_request *request, rd_ka
             judge(engine, groups[0]);
         }
     } else if (event) {
-        od_handle_look_for_brokers(engine, engine->handle);
         tell(engine, "not known", "");
     }
 }

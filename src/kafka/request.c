@@ -39,11 +39,20 @@ rd_kafka_AdminOptions_t *od_request_options_to(struct od_handle *handle, int32_t
     return options;
 }
 
+bool od_request_unanswered(rd_kafka_resp_err_t err)
+{
+    return err == RD_KAFKA_RESP_ERR__TIMED_OUT || err == RD_KAFKA_RESP_ERR__TRANSPORT ||
+           err == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN;
+}
+
 static void answer(struct od_engine *engine, rd_kafka_event_t *event)
 {
     struct od_request *request = rd_kafka_event_opaque(event);
     if (request) {
         od_request_remove(engine, request);
+        if (od_request_unanswered(rd_kafka_event_error(event))) {
+            od_handle_look_for_brokers(engine, request->handle);
+        }
         request->done(engine, request, event);
     }
     rd_kafka_event_destroy(event);

@@ -199,9 +199,6 @@ static void described(struct od_engine *engine, struct od_request *request, rd_k
     if (!event || rd_kafka_event_error(event)) {
         od_engine_log(engine, ORDERLY_LOG_DEBUG, "topics", "the topics cannot be described yet: %s",
                       event ? rd_kafka_event_error_string(event) : "no handle");
-        if (event) {
-            od_handle_look_for_brokers(engine, engine->handle);
-        }
         subscription->broker = -1;
         subscription->retry_at_ms = engine->now_ms + ASK_AGAIN_MS;
         return;
