@@ -5,10 +5,8 @@
 # timeout: 60
 set -eu
 
-fail() {
-    echo "FAILED: $*" >&2
-    exit 1
-}
+# shellcheck source=tests/support/embedded.sh
+. "$ORDERLY_SOURCE_DIR/tests/support/embedded.sh"
 
 commands=$(orderly help 2>/dev/null | sed -n 's/^  \([a-z]*\)  *[a-z].*/\1/p' | grep -v '^orderly$')
 [ "$(echo "$commands" | wc -l)" -eq 17 ] || fail "17 commands are contracted, not: $commands"

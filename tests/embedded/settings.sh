@@ -4,10 +4,8 @@
 # timeout: 60
 set -eu
 
-fail() {
-    echo "FAILED: $*" >&2
-    exit 1
-}
+# shellcheck source=tests/support/embedded.sh
+. "$ORDERLY_SOURCE_DIR/tests/support/embedded.sh"
 # effective NAME VALUE ORIGIN OPTIONS...
 effective() {
     name=$1 value=$2 origin=$3

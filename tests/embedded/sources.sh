@@ -3,10 +3,8 @@
 # timeout: 90
 set -eu
 
-fail() {
-    echo "FAILED: $*" >&2
-    exit 1
-}
+# shellcheck source=tests/support/embedded.sh
+. "$ORDERLY_SOURCE_DIR/tests/support/embedded.sh"
 
 orderly broker --topic apples:2 --topic pears:2 --topic plums:1 >address 2>/dev/null &
 broker=$!

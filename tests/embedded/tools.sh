@@ -4,21 +4,9 @@
 # timeout: 180
 set -eu
 
-fail() {
-    echo "FAILED: $*" >&2
-    exit 1
-}
-await() {
-    tries=0
-    until "$@"; do
-        tries=$((tries + 1))
-        [ "$tries" -lt 200 ] || fail "waited too long: $*"
-        sleep 0.1
-    done
-}
-lines() {
-    [ "$(wc -l <"$1")" -eq "$2" ] || { cat "$1" >&2 && fail "$1 has not $2 lines"; }
-}
+# shellcheck source=tests/support/embedded.sh
+. "$ORDERLY_SOURCE_DIR/tests/support/embedded.sh"
+tries_most=200
 
 orderly broker --topic ward:3 >address 2>/dev/null &
 broker=$!

@@ -4,10 +4,8 @@
 # timeout: 120
 set -eu
 
-fail() {
-    echo "FAILED: $*" >&2
-    exit 1
-}
+# shellcheck source=tests/support/embedded.sh
+. "$ORDERLY_SOURCE_DIR/tests/support/embedded.sh"
 
 # wrong CODE WORDS COMMAND...: the command ends with CODE and its stderr holds WORDS.
 wrong() {

@@ -245,27 +245,39 @@ static void a_member_that_stood_still_is_confirmed_by_the_group(void **state)
     rig_stop(&rig);
 }
 
+/* A member whose questions for offsets are refused, with five records to read. */
+static const char *begin_without_offsets(struct rig *rig, const char *const *settings, rd_kafka_resp_err_t err)
+{
+    const char *topic = fresh_name("t"), *group = fresh_name("g");
+    broker_hospital(&broker, topic, group, 1);
+    broker_produce_many(&broker, topic, 0, 5);
+    rig_make(rig, &broker, group, topic, settings);
+    for (int i = 0; i < 100; i++) {
+        rd_kafka_mock_push_request_errors(broker.cluster, OFFSET_FETCH, 1, err);
+    }
+    rig_start(rig);
+    return topic;
+}
+
+/* They are answered, and the records are read. */
+static void read_with_offsets(struct rig *rig, const char *topic)
+{
+    rd_kafka_mock_clear_request_errors(broker.cluster, OFFSET_FETCH);
+    rigs_until(rig_count_records(rig, topic) == 5, rig);
+}
+
 static void nothing_is_read_before_its_offset_is_known(void **state)
 {
     (void)state;
     struct rig rig;
-    const char *topic = fresh_name("t");
-    const char *group = fresh_name("g");
     if (broker_is_real(&broker)) {
         skip();
     }
-    broker_hospital(&broker, topic, group, 1);
-    broker_produce_many(&broker, topic, 0, 5);
-    rig_make(&rig, &broker, group, topic, classic);
-    for (int i = 0; i < 60; i++) {
-        rd_kafka_mock_push_request_errors(broker.cluster, OFFSET_FETCH, 1, RD_KAFKA_RESP_ERR_GROUP_ID_NOT_FOUND);
-    }
-    rig_start(&rig);
+    const char *topic = begin_without_offsets(&rig, classic, RD_KAFKA_RESP_ERR_GROUP_ID_NOT_FOUND);
     rigs_until(rig.engine->offsets.failing_since_ms > 0 && rig.engine->group.ever_assigned,
                &rig); /* the assign is answered without them */
     assert_int_equal(rig.records.count, 0);
-    rd_kafka_mock_clear_request_errors(broker.cluster, OFFSET_FETCH);
-    rigs_until(rig_count_records(&rig, topic) == 5, &rig);
+    read_with_offsets(&rig, topic);
     rig_leave(&rig);
     rig_stop(&rig);
 }
@@ -275,22 +287,14 @@ static void a_handle_of_its_own_asks_for_offsets_when_the_coordinator_moves(void
 {
     (void)state;
     struct rig rig;
-    const char *topic = fresh_name("t"), *group = fresh_name("g");
     if (broker_is_real(&broker)) {
         skip();
     }
-    broker_hospital(&broker, topic, group, 1);
-    broker_produce_many(&broker, topic, 0, 5);
-    rig_make(&rig, &broker, group, topic, consumer);
-    for (int i = 0; i < 100; i++) {
-        rd_kafka_mock_push_request_errors(broker.cluster, OFFSET_FETCH, 1, RD_KAFKA_RESP_ERR_NOT_COORDINATOR);
-    }
-    rig_start(&rig);
+    const char *topic = begin_without_offsets(&rig, consumer, RD_KAFKA_RESP_ERR_NOT_COORDINATOR);
     rigs_until(rig.engine->offsets.spare != NULL, &rig);
     int64_t before = rig.engine->offsets.retry_at_ms;
     rigs_until(rig.engine->offsets.retry_at_ms > before, &rig); /* it has asked, and was told so */
-    rd_kafka_mock_clear_request_errors(broker.cluster, OFFSET_FETCH);
-    rigs_until(rig_count_records(&rig, topic) == 5, &rig);
+    read_with_offsets(&rig, topic);
     assert_null(rig.engine->offsets.spare);
     rig_leave(&rig);
     rig_stop(&rig);

@@ -17,7 +17,8 @@ frozen() {
     enter "$group"
     group_topics "$source" 6 "$group"
     # all of them before: librdkafka's producer forgets its brokers too
-    produce --brokers "$ORDERLY_KAFKA" --topic "$source" --out produced --count "$count" --work-ms 50 --plans 'A*90,R1:300*10'
+    # a retry long enough that what runs again after an eviction has ended before its copy, written in time, is due
+    produce --brokers "$ORDERLY_KAFKA" --topic "$source" --out produced --count "$count" --work-ms 50 --plans 'A*90,R1:40000*10'
     start_member m1 "$protocol" "$group" "$source" --workers 8 --set concurrency=8 --set order=none
     first=$started
     start_member m2 "$protocol" "$group" "$source" --workers 8 --set concurrency=8 --set order=none

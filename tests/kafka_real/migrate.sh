@@ -13,17 +13,6 @@ add() {
     say "m$number starts ($1)"
 }
 
-# remove the oldest
-remove() {
-    # shellcheck disable=SC2086 # a list
-    set -- $alive
-    oldest=$1
-    shift
-    alive=$*
-    say "${oldest#*:} leaves"
-    stop_member "${oldest%:*}" "${oldest#*:}"
-}
-
 # quarters N: so many quarters of the records have come to their end.
 quarters() {
     finished $((count * $1 / 4))

@@ -12,16 +12,6 @@ add() {
     say "m$number starts"
 }
 
-# remove the oldest
-remove() {
-    set -- $alive
-    oldest=$1
-    shift
-    alive=$*
-    say "${oldest#*:} leaves"
-    stop_member "${oldest%:*}" "${oldest#*:}"
-}
-
 # eighths N: so many eighths of the records have come to their end.
 eighths() {
     finished $((count * $1 / 8))

@@ -100,6 +100,17 @@ stop_member() {
     [ "$code" = "${ENDS:-0}" ] || fail "member $2 ended with $code: $(tail -3 "$2.log")"
 }
 
+# remove: the oldest of $alive ("PID:NAME ...") leaves.
+remove() {
+    # shellcheck disable=SC2086 # a list
+    set -- $alive
+    oldest=$1
+    shift
+    alive=$*
+    say "${oldest#*:} leaves"
+    stop_member "${oldest%:*}" "${oldest#*:}"
+}
+
 # gone PID: that child has ended (until it is waited for it is a zombie).
 gone() {
     case $(ps -o stat= -p "$1" || true) in
