@@ -80,9 +80,12 @@ static int64_t due(const struct od_core *core, const struct od_stay *stay)
     return commit->soon_ms < at ? commit->soon_ms : at;
 }
 
-/* When a parked record is due, as Unix time; 0: it does not wait for a time. */
+/* When a record is to be tried again, parked or on its way to the retry topic, as Unix time; 0: it does not wait for a time. */
 static int64_t due_wall(const struct od_core *core, const struct od_record *record)
 {
+    if (record->state == OD_RECORD_COPYING) {
+        return record->due_wall_ms; /* should the copy never be written, the next owner must not be early */
+    }
     if (record->state != OD_RECORD_PARKED || record->due_ms == OD_NO_TIME || od_reread_due_of(record) <= core->now_ms) {
         return 0;
     }
