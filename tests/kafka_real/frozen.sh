@@ -16,12 +16,14 @@ frozen() {
     protocol=$1 group=frozen-$1-$run_id source=frozen-$1-$run_id
     enter "$group"
     group_topics "$source" 6 "$group"
-    # all of them before: librdkafka's producer forgets its brokers too
-    # a retry long enough that what runs again after an eviction has ended before its copy, written in time, is due
-    produce --brokers "$ORDERLY_KAFKA" --topic "$source" --out produced --count "$count" --work-ms 50 --plans 'A*90,R1:40000*10'
-    start_member m1 "$protocol" "$group" "$source" --workers 8 --set concurrency=8 --set order=none
+    # All of them before: librdkafka's producer forgets its brokers too. Retries wait in their lanes, for longer than Kafka stands still: a copy, and
+    # what runs again after an eviction because the copy was written and the offset was not committed, would be due together. The members' own
+    # producers write dead letters.
+    produce --brokers "$ORDERLY_KAFKA" --topic "$source" --out produced --count "$count" --keys 400 --work-ms 50 --plans 'A*87,R1:30000*3,D*10'
+    set -- --workers 8 --set concurrency=8 --set order=key --set dead_letter.max_rate=100%
+    start_member m1 "$protocol" "$group" "$source" "$@"
     first=$started
-    start_member m2 "$protocol" "$group" "$source" --workers 8 --set concurrency=8 --set order=none
+    start_member m2 "$protocol" "$group" "$source" "$@"
     second=$started
     for time in $(seq "$times"); do
         wait_for "work before stop $time" 120 all_finished $((count * time / (times + 2)))
