@@ -86,10 +86,10 @@ static int64_t due_wall(const struct od_core *core, const struct od_record *reco
     if (record->state == OD_RECORD_COPYING) {
         return record->due_wall_ms; /* should the copy never be written, the next owner must not be early */
     }
-    if (record->state != OD_RECORD_PARKED || record->due_ms == OD_NO_TIME || od_reread_due_of(record) <= core->now_ms) {
+    if (record->state != OD_RECORD_PARKED || record->due_ms == OD_NO_TIME || record->due_ms <= core->now_ms) {
         return 0;
     }
-    return od_not_before(core->wall_ms, od_reread_due_of(record) - core->now_ms);
+    return od_not_before(core->wall_ms, record->due_ms - core->now_ms);
 }
 
 /* Attempts of records that wait in their lanes: the next owner goes on counting. */

@@ -170,13 +170,13 @@ static void review_dirty(struct od_core *core)
 static void act(struct od_core *core)
 {
     od_copy_pump(core);
-    od_reread_pump(core);
     od_dispatch(core);
     do {
         review_dirty(core);
         od_close_review(core);
         od_budget_review_all(core);
     } while (core->dirty.count > 0 && !core->nomem);
+    od_reread_pump(core);
 }
 
 enum orderly_err od_core_step(struct od_core *core, const struct od_event *event, struct od_effects *effects)

@@ -49,11 +49,16 @@ static void wake_stopped(struct od_core *core, struct od_stay *stay)
         if (record->place == OD_SLOT_NONE || record->due_ms != OD_NO_TIME) {
             continue;
         }
-        struct od_parked *heap = record->state == OD_RECORD_COPYING ? &core->copy_again : &core->parked;
-        od_parked_remove(heap, &core->records, slot);
-        record->due_ms = core->now_ms;
         record->releases = 0;
-        core->nomem |= !od_parked_push(heap, &core->records, slot);
+        if (record->state == OD_RECORD_COPYING) {
+            od_parked_remove(&core->copy_again, &core->records, slot);
+            record->due_ms = core->now_ms;
+            core->nomem |= !od_parked_push(&core->copy_again, &core->records, slot);
+        } else {
+            od_reread_unpark(core, stay, slot);
+            record->due_ms = core->now_ms;
+            od_reread_park(core, stay, slot);
+        }
     }
     od_reread_resume_lost(core, stay);
     od_named_leave(core, stay, OD_STATE_RELEASE_LOOP);

@@ -59,8 +59,8 @@ static void walk(const struct od_core *core, const struct od_stay *stay, struct 
         } else if (record->state == OD_RECORD_PARKED) {
             left--;
             if (record->place != OD_SLOT_NONE && record->due_ms != OD_NO_TIME &&
-                (ret->next_due_ms == 0 || od_reread_due_of(record) < ret->next_due_ms)) {
-                ret->next_due_ms = od_reread_due_of(record);
+                (ret->next_due_ms == 0 || record->due_ms < ret->next_due_ms)) {
+                ret->next_due_ms = record->due_ms;
             }
         }
     }

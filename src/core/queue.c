@@ -61,6 +61,7 @@ static void count(struct od_core *core, struct od_stay *stay, const struct od_re
             stay->bytes_parked += bytes;
         } else {
             core->let_go += by;
+            stay->bytes_bare += by == 1 ? record->size_bytes : -(int64_t)record->size_bytes;
         }
         break;
     case OD_RECORD_COPYING:
@@ -388,8 +389,7 @@ static void into_heap(struct od_core *core, struct od_stay *stay, uint32_t slot,
 {
     struct od_record *record = od_record_at(&core->records, slot);
     record->due_ms = due_ms;
-    od_reread_let_go(core, stay, slot);
-    core->nomem |= !od_parked_push(&core->parked, &core->records, slot);
+    od_reread_park(core, stay, slot);
 }
 
 void od_park(struct od_core *core, struct od_stay *stay, uint32_t slot, int64_t due_ms)
@@ -429,7 +429,7 @@ void od_unpark(struct od_core *core, struct od_stay *stay, uint32_t slot)
     struct od_record *record = od_record_at(&core->records, slot);
     od_assert(record->tag != 0);
     core->counters.early += record->due_ms > core->now_ms;
-    record->flags &= (uint8_t) ~(OD_FLAG_AHEAD | OD_FLAG_RELIEF);
+    record->flags &= (uint8_t)~OD_FLAG_RELIEF;
     od_move(core, stay, slot, OD_RECORD_QUEUED);
     if (record->flags & OD_FLAG_IN_LANE) {
         od_lane_review(core, stay, record->lane);
@@ -443,8 +443,10 @@ void od_unpark(struct od_core *core, struct od_stay *stay, uint32_t slot)
 void od_queue_detach(struct od_core *core, struct od_stay *stay, uint32_t slot)
 {
     struct od_record *record = od_record_at(&core->records, slot);
-    if (record->place != OD_SLOT_NONE) {
-        od_parked_remove(record->state == OD_RECORD_COPYING ? &core->copy_again : &core->parked, &core->records, slot);
+    if (record->place != OD_SLOT_NONE && record->state == OD_RECORD_COPYING) {
+        od_parked_remove(&core->copy_again, &core->records, slot);
+    } else if (record->place != OD_SLOT_NONE) {
+        od_reread_unpark(core, stay, slot);
     }
     if (!(record->flags & OD_FLAG_IN_LANE)) {
         return;
@@ -466,9 +468,8 @@ static void end(struct od_core *core, struct od_stay *stay, uint32_t slot)
     if (record->state == OD_RECORD_COPYING) {
         od_copy_leave(core, slot);
     }
-    if (record->flags & OD_FLAG_REREADING) {
-        core->rereading--;
-        core->bytes_rereading -= record->size_bytes;
+    if (record->state == OD_RECORD_PARKED) {
+        od_reread_over(core, stay, record);
     }
     if (record->flags & OD_FLAG_ATTEMPTED) {
         stay->attempted--;

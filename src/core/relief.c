@@ -10,26 +10,23 @@ enum { TURN_MS = 100, WORTH_MS = 1000, AFTER_FAILURE_MS = 60000 };
 static bool relievable(const struct od_core *core, const struct od_record *record)
 {
     if (record->state != OD_RECORD_PARKED || record->place == OD_SLOT_NONE || record->due_ms == OD_NO_TIME ||
-        record->delay_ms == 0 ||
-        (record->flags & (OD_FLAG_DISPATCHED | OD_FLAG_IN_LANE | OD_FLAG_REREADING | OD_FLAG_RELIEF))) {
+        record->delay_ms == 0 || (record->flags & (OD_FLAG_DISPATCHED | OD_FLAG_IN_LANE | OD_FLAG_RELIEF))) {
         return false;
     }
-    int64_t due = od_reread_due_of(record);
-    int64_t received = due - (int64_t)record->delay_ms;
-    return core->now_ms - received >= core->settings->relief_min_interval && due - core->now_ms >= WORTH_MS;
+    int64_t received = record->due_ms - (int64_t)record->delay_ms;
+    return core->now_ms - received >= core->settings->relief_min_interval && record->due_ms - core->now_ms >= WORTH_MS;
 }
 
 static void relieve(struct od_core *core, struct od_stay *stay, uint32_t slot)
 {
     struct od_record *record = od_record_at(&core->records, slot);
-    if (!record->tag) {
+    od_reread_unpark(core, stay, slot);
+    if (record->tag) {
+        od_copy_begin(core, stay, slot, OD_COPY_RELIEF, record->due_ms - core->now_ms);
+    } else {
         record->flags |= OD_FLAG_RELIEF;
         od_reread_begin(core, stay, slot);
-        return;
     }
-    int64_t left = od_reread_due_of(record) - core->now_ms;
-    od_parked_remove(&core->parked, &core->records, slot);
-    od_copy_begin(core, stay, slot, OD_COPY_RELIEF, left);
 }
 
 static bool on_its_way(const struct od_record *record)

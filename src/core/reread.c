@@ -1,117 +1,193 @@
 /*
- * The bytes of parked records: let go when parked ones fill half of the memory or of their share, read again a little before they are due. And what
- * leaves the heap of due times.
+ * The bytes of parked records. Of each stay those that are due first keep them, in a part of its share; the others' are let go and read again
+ * in good time: when few are left with their bytes, or when the rest fits, as many as the part holds are asked for at once, so that one
+ * pass over the partition brings them all.
+ *
+ *     0        1/8             1/4                       1/2                                  share
+ *     |<------->|               |<------------------------+-------------------------------------|  full: those due last are let go
+ *     |         |--------- looking ahead ---------------->|
  */
+#include <string.h>
+
 #include "core/state.h"
 
 enum {
-    AHEAD_MS = 1000, /* bytes are asked for so long before they are needed */
+    AHEAD_MS = 1000, /* bytes are asked for so long before they are needed, at the latest */
     WORTH_MS = 3000, /* what is due sooner keeps its bytes */
-    AGAIN_MS = 1000
+    AGAIN_MS = 1000,
+    WAITS = 4 * 64 /* classes of waits, four for each power of two */
 };
 
 /* The due time of a record that is gone for good and waits for RESET_GUARD; it is in no heap then. */
 #define GONE INT64_MIN
 
-int64_t od_reread_due_of(const struct od_record *record)
+/* ---- the heaps ---- */
+
+static struct od_parked *heap_of(struct od_core *core, struct od_stay *stay, const struct od_record *record)
 {
-    return record->due_ms + (record->flags & OD_FLAG_AHEAD ? AHEAD_MS : 0);
+    return record->tag ? &core->parked : &stay->bare;
 }
 
-static void push_parked(struct od_core *core, uint32_t slot)
+static void push(struct od_core *core, struct od_stay *stay, uint32_t slot)
 {
-    core->nomem |= !od_parked_push(&core->parked, &core->records, slot);
+    core->nomem |= !od_parked_push(heap_of(core, stay, od_record_at(&core->records, slot)), &core->records, slot);
 }
 
-/* Parked bytes fill more than half of the memory, or of the stay's share. */
-static bool crowded(const struct od_core *core, const struct od_stay *stay)
+void od_reread_unpark(struct od_core *core, struct od_stay *stay, uint32_t slot)
 {
-    return core->bytes_parked > core->settings->memory_records / 2 || stay->bytes_parked > od_budget_share(core) / 2;
-}
-
-static bool dispensable(const struct od_core *core, const struct od_record *record)
-{
-    return record->tag && record->due_ms != GONE && record->due_ms - core->now_ms >= WORTH_MS &&
-           !(record->flags & OD_FLAG_AHEAD);
-}
-
-static void let_go(struct od_core *core, struct od_stay *stay, uint32_t slot)
-{
-    struct od_record *record = od_record_at(&core->records, slot);
-    od_effect_push(core, OD_EFFECT_LET_GO, stay->id)->tag = record->tag;
-    od_queue_retag(core, stay, slot, 0, record->size_bytes);
-    if (record->due_ms != OD_NO_TIME) {
-        record->due_ms -= AHEAD_MS;
-        record->flags |= OD_FLAG_AHEAD;
-    }
-}
-
-void od_reread_let_go(struct od_core *core, struct od_stay *stay, uint32_t slot)
-{
-    if (crowded(core, stay) && dispensable(core, od_record_at(&core->records, slot))) {
-        let_go(core, stay, slot);
-    }
-}
-
-bool od_reread_make_room(struct od_core *core, struct od_stay *stay)
-{
-    int64_t before = stay->bytes_parked;
-    uint32_t slot;
-    if (core->now_ms < stay->let_go_after_ms || !crowded(core, stay)) {
-        return false;
-    }
-    stay->let_go_after_ms = core->now_ms + AGAIN_MS;
-    for (int64_t at = stay->window.base;
-         crowded(core, stay) && (slot = od_window_next(&stay->window, &at)) != OD_SLOT_NONE; at++) {
-        const struct od_record *record = od_record_at(&core->records, slot);
-        if (record->state == OD_RECORD_PARKED && record->place != OD_SLOT_NONE && dispensable(core, record)) {
-            od_parked_remove(&core->parked, &core->records, slot);
-            let_go(core, stay, slot);
-            push_parked(core, slot);
-        }
-    }
-    return stay->bytes_parked < before;
-}
-
-void od_reread_begin(struct od_core *core, struct od_stay *stay, uint32_t slot)
-{
-    (void)stay;
-    od_id_push(core, &core->reread_wait, od_record_id(&core->records, slot));
-}
-
-static void due(struct od_core *core, struct od_stay *stay, uint32_t slot)
-{
-    struct od_record *record = od_record_at(&core->records, slot);
-    if (record->flags & OD_FLAG_AHEAD) {
-        record->flags &= (uint8_t)~OD_FLAG_AHEAD;
-        record->due_ms += AHEAD_MS;
-        if (record->due_ms > core->now_ms) {
-            push_parked(core, slot);
-            od_reread_begin(core, stay, slot);
-            return;
-        }
-    }
-    if (record->tag) {
-        od_unpark(core, stay, slot);
-    } else {
-        od_reread_begin(core, stay, slot);
-    }
-    od_stay_touch(core, stay);
+    od_parked_remove(heap_of(core, stay, od_record_at(&core->records, slot)), &core->records, slot);
 }
 
 void od_reread_due(struct od_core *core)
 {
     uint32_t slot;
     while (!core->nomem && (slot = od_parked_pop(&core->parked, &core->records, core->now_ms)) != OD_SLOT_NONE) {
-        due(core, od_stay_of(core, od_record_at(&core->records, slot)), slot);
+        struct od_stay *stay = od_stay_of(core, od_record_at(&core->records, slot));
+        od_unpark(core, stay, slot);
+        od_stay_touch(core, stay);
+    }
+}
+
+/* ---- letting go ---- */
+
+static bool dispensable(const struct od_core *core, const struct od_record *record)
+{
+    return record->state == OD_RECORD_PARKED && record->tag && record->due_ms != GONE &&
+           record->due_ms - core->now_ms >= WORTH_MS && record->offset >= od_stay_of(core, record)->log_start;
+}
+
+static void let_go(struct od_core *core, struct od_stay *stay, uint32_t slot)
+{
+    const struct od_record *record = od_record_at(&core->records, slot);
+    od_effect_push(core, OD_EFFECT_LET_GO, stay->id)->tag = record->tag;
+    od_queue_retag(core, stay, slot, 0, record->size_bytes);
+    od_stay_touch(core, stay);
+}
+
+void od_reread_park(struct od_core *core, struct od_stay *stay, uint32_t slot)
+{
+    const struct od_record *record = od_record_at(&core->records, slot);
+    bool all_fit = stay->bytes_parked + stay->bytes_bare <= od_budget_share(core) / 2;
+    if (!all_fit && dispensable(core, record) && record->due_ms >= od_parked_due(&stay->bare, &core->records)) {
+        let_go(core, stay, slot);
+    }
+    push(core, stay, slot);
+}
+
+static unsigned class_of(const struct od_core *core, const struct od_record *record)
+{
+    uint64_t wait = (uint64_t)(record->due_ms - core->now_ms); /* WORTH_MS or more */
+    unsigned power = 63 - (unsigned)__builtin_clzll(wait);
+    return power * 4 + (unsigned)(wait >> (power - 2) & 3);
+}
+
+/* The next at or after *at whose bytes may go. */
+static uint32_t next_dispensable(const struct od_core *core, const struct od_stay *stay, int64_t *at)
+{
+    uint32_t slot;
+    while ((slot = od_window_next(&stay->window, at)) != OD_SLOT_NONE) {
+        const struct od_record *record = od_record_at(&core->records, slot);
+        if (record->place != OD_SLOT_NONE && dispensable(core, record)) {
+            return slot;
+        }
+        ++*at;
+    }
+    return OD_SLOT_NONE;
+}
+
+/* Lets go of `bytes`, of those first that are due last. */
+static void let_go_last(struct od_core *core, struct od_stay *stay, int64_t bytes)
+{
+    int64_t of_class[WAITS] = {0};
+    uint32_t slot;
+    for (int64_t at = stay->window.base; (slot = next_dispensable(core, stay, &at)) != OD_SLOT_NONE; at++) {
+        const struct od_record *record = od_record_at(&core->records, slot);
+        of_class[class_of(core, record)] += record->size_bytes;
+    }
+    unsigned least = WAITS - 1;
+    while (least > 0 && of_class[least] < bytes) {
+        bytes -= of_class[least--];
+    }
+    for (int64_t at = stay->window.base; (slot = next_dispensable(core, stay, &at)) != OD_SLOT_NONE; at++) {
+        const struct od_record *record = od_record_at(&core->records, slot);
+        unsigned class = class_of(core, record);
+        if (class < least || (class == least && bytes <= 0)) {
+            continue;
+        }
+        bytes -= class == least ? record->size_bytes : 0;
+        od_reread_unpark(core, stay, slot);
+        let_go(core, stay, slot);
+        push(core, stay, slot);
+    }
+}
+
+bool od_reread_make_room(struct od_core *core, struct od_stay *stay)
+{
+    int64_t before = stay->bytes_parked, share = od_budget_share(core);
+    if (core->now_ms < stay->let_go_after_ms || before <= share / 2) {
+        return false;
+    }
+    let_go_last(core, stay, before - share / 4);
+    if (before - stay->bytes_parked < share / 8) {
+        stay->let_go_after_ms = core->now_ms + AGAIN_MS; /* the walk was not worth it */
+    }
+    return stay->bytes_parked < before;
+}
+
+/* ---- asking for them again ---- */
+
+void od_reread_begin(struct od_core *core, struct od_stay *stay, uint32_t slot)
+{
+    struct od_record *record = od_record_at(&core->records, slot);
+    od_assert(record->place == OD_SLOT_NONE && !(record->flags & (OD_FLAG_WANTED | OD_FLAG_REREADING)));
+    record->flags |= OD_FLAG_WANTED;
+    stay->bytes_wanted += record->size_bytes;
+    od_id_push(core, &core->reread_wait, od_record_id(&core->records, slot));
+}
+
+void od_reread_over(struct od_core *core, struct od_stay *stay, struct od_record *record)
+{
+    if (record->flags & OD_FLAG_REREADING) {
+        core->rereading--;
+        core->bytes_rereading -= record->size_bytes;
+    }
+    if (record->flags & (OD_FLAG_WANTED | OD_FLAG_REREADING)) {
+        stay->bytes_wanted -= record->size_bytes;
+        record->flags &= (uint8_t) ~(OD_FLAG_WANTED | OD_FLAG_REREADING);
+    }
+}
+
+void od_reread_review(struct od_core *core, struct od_stay *stay)
+{
+    int64_t share = od_budget_share(core), due = od_parked_due(&stay->bare, &core->records);
+    if (due == OD_NO_TIME || stay->end != OD_END_NONE || core->close.stage != OD_CLOSE_NOT) {
+        return;
+    }
+    if (core->now_ms < stay->reread_after_ms) {
+        od_stay_wake(core, stay, stay->reread_after_ms);
+        return;
+    }
+    bool begin = due <= core->now_ms + AHEAD_MS || stay->bytes_parked + stay->bytes_wanted < share / 8 ||
+                 stay->bytes_parked + stay->bytes_bare <= share / 2;
+    while (begin && due != OD_NO_TIME && !core->nomem) {
+        uint32_t slot = od_parked_peek(&stay->bare);
+        int64_t filled = stay->bytes_parked + stay->bytes_wanted + od_record_at(&core->records, slot)->size_bytes;
+        if (due > core->now_ms + AHEAD_MS && filled > share / 2) {
+            break;
+        }
+        od_parked_remove(&stay->bare, &core->records, slot);
+        od_reread_begin(core, stay, slot);
+        due = od_parked_due(&stay->bare, &core->records);
+    }
+    if (due != OD_NO_TIME) {
+        od_stay_wake(core, stay, due - AHEAD_MS);
     }
 }
 
 static bool wanted(const struct od_core *core, const struct od_record *record)
 {
-    const struct od_stay *stay = od_stay_of(core, record);
-    return record->state == OD_RECORD_PARKED && !record->tag && !(record->flags & OD_FLAG_REREADING) &&
-           record->due_ms != GONE && stay->end == OD_END_NONE;
+    return record->state == OD_RECORD_PARKED && (record->flags & OD_FLAG_WANTED) &&
+           od_stay_of(core, record)->end == OD_END_NONE;
 }
 
 static bool fits(const struct od_core *core, const struct od_record *record)
@@ -130,7 +206,7 @@ void od_reread_pump(struct od_core *core)
             if (!fits(core, record)) {
                 return;
             }
-            record->flags |= OD_FLAG_REREADING;
+            record->flags ^= OD_FLAG_WANTED | OD_FLAG_REREADING;
             core->rereading++;
             core->bytes_rereading += record->size_bytes;
             core->counters.rereads++;
@@ -150,6 +226,7 @@ static void gone(struct od_core *core, struct od_stay *stay, uint32_t slot)
     core->counters.records_lost++;
     od_effect_tell(core, OD_TELL_RECORD_LOST, stay->id, record->offset, 0, 0);
     od_queue_detach(core, stay, slot);
+    od_reread_over(core, stay, record);
     if (core->settings->on_lost == OD_ON_LOST_CONTINUE) {
         od_finish(core, stay, slot);
         return;
@@ -180,10 +257,8 @@ static void failed(struct od_core *core, struct od_stay *stay, uint32_t slot)
     core->counters.reread_failures++;
     od_named_enter(core, stay, OD_STATE_READ_FAILING, record->offset);
     record->flags &= (uint8_t)~OD_FLAG_RELIEF;
-    if (record->place == OD_SLOT_NONE) {
-        record->due_ms = core->now_ms + AGAIN_MS;
-        push_parked(core, slot);
-    }
+    stay->reread_after_ms = stay->relief_after_ms = core->now_ms + AGAIN_MS;
+    push(core, stay, slot);
 }
 
 static void arrived(struct od_core *core, struct od_stay *stay, uint32_t slot, const struct od_event *event)
@@ -191,13 +266,12 @@ static void arrived(struct od_core *core, struct od_stay *stay, uint32_t slot, c
     struct od_record *record = od_record_at(&core->records, slot);
     od_queue_retag(core, stay, slot, event->reread.tag, event->reread.size_bytes);
     od_named_leave(core, stay, OD_STATE_READ_FAILING);
+    int64_t left = record->due_ms - core->now_ms;
     if (record->flags & OD_FLAG_RELIEF) {
-        int64_t left = od_reread_due_of(record) - core->now_ms;
-        if (record->place != OD_SLOT_NONE) {
-            od_parked_remove(&core->parked, &core->records, slot);
-        }
         od_copy_begin(core, stay, slot, OD_COPY_RELIEF, left > 0 ? left : 0);
-    } else if (record->place == OD_SLOT_NONE) {
+    } else if (left > 0) {
+        push(core, stay, slot);
+    } else {
         od_unpark(core, stay, slot);
     }
 }
@@ -213,9 +287,7 @@ void od_reread_answered(struct od_core *core, const struct od_event *event)
         return;
     }
     struct od_stay *stay = od_stay_of(core, record);
-    record->flags &= (uint8_t)~OD_FLAG_REREADING;
-    core->rereading--;
-    core->bytes_rereading -= record->size_bytes;
+    od_reread_over(core, stay, record);
     od_stay_touch(core, stay);
     switch (event->reread.result) {
     case OD_REREAD_OK:
@@ -237,6 +309,7 @@ void od_reread_log_start(struct od_core *core, const struct od_event *event)
     if (!stay || !stay->ready || stay->end != OD_END_NONE) {
         return;
     }
+    stay->log_start = event->position.offset;
     for (int64_t at = stay->window.base;
          (slot = od_window_next(&stay->window, &at)) != OD_SLOT_NONE && at < event->position.offset; at++) {
         const struct od_record *record = od_record_at(&core->records, slot);

@@ -25,15 +25,15 @@
 
 /* Flags of a record. */
 enum {
-    OD_FLAG_IN_LANE = 1,               /* its `next` belongs to its lane */
-    OD_FLAG_ATTEMPTED = 2,             /* attempts were spent here: the map carries them */
-    OD_FLAG_REREADING = 4,             /* its bytes have been asked for */
-    OD_FLAG_AHEAD = 8,                 /* its place in the heap is for the re-read, not for its time */
-    OD_FLAG_PRODUCING = OD_FLAG_AHEAD, /* copying: its copy is on its way */
-    OD_FLAG_STALE = 16,                /* from before a seek: in no window */
-    OD_FLAG_RELIEF = 32,               /* to be copied to the end of the retry topic once its bytes are here */
-    OD_FLAG_DISPATCHED = 64,           /* it has run at least once */
-    OD_FLAG_KEYED = 128                /* parked without a lane: key_hash names the lane it will join */
+    OD_FLAG_IN_LANE = 1,                /* its `next` belongs to its lane */
+    OD_FLAG_ATTEMPTED = 2,              /* attempts were spent here: the map carries them */
+    OD_FLAG_REREADING = 4,              /* its bytes have been asked for */
+    OD_FLAG_WANTED = 8,                 /* parked: its bytes are to be asked for, it is in reread_wait */
+    OD_FLAG_PRODUCING = OD_FLAG_WANTED, /* copying: its copy is on its way */
+    OD_FLAG_STALE = 16,                 /* from before a seek: in no window */
+    OD_FLAG_RELIEF = 32,                /* to be copied to the end of the retry topic once its bytes are here */
+    OD_FLAG_DISPATCHED = 64,            /* it has run at least once */
+    OD_FLAG_KEYED = 128                 /* parked without a lane: key_hash names the lane it will join */
 };
 
 /*
@@ -120,8 +120,13 @@ struct od_stay {
     int64_t batch_since_ms;
     OD_VEC(uint64_t) stale; /* records from before a seek that still run or are copied */
 
+    struct od_parked bare; /* parked without their bytes, by due time */
     int64_t bytes_held, bytes_parked;
+    int64_t bytes_bare;      /* that parked records do not have here, */
+    int64_t bytes_wanted;    /* those among them that are being read again, or are to be */
+    int64_t log_start;       /* as far as it is known: what is below cannot be read again */
     int64_t let_go_after_ms; /* no walk for bytes to let go before */
+    int64_t reread_after_ms; /* none is read again before: the last one failed */
     uint32_t credit_records; /* outstanding */
     int64_t credit_bytes;
 
@@ -200,7 +205,7 @@ struct od_core {
 
     struct od_records records;
     struct od_lanes lanes;
-    struct od_parked parked;      /* by due time */
+    struct od_parked parked;      /* with their bytes, by due time; those without: od_stay.bare */
     struct od_parked copy_again;  /* copies to be tried again */
     struct od_id_queue copy_wait; /* copies not begun */
     struct od_id_queue reread_wait;
@@ -415,12 +420,14 @@ void od_budget_drop_credit(struct od_core *, struct od_stay *);
 /* reread.c */
 /* Lets parked bytes of a stay go until they fill no more than half of its share. False: there was nothing to let go. */
 bool od_reread_make_room(struct od_core *, struct od_stay *);
-/* When a parked record may run; its key in the heap may be the time of its re-read. */
-int64_t od_reread_due_of(const struct od_record *);
-void od_reread_let_go(struct od_core *, struct od_stay *,
-                      uint32_t slot); /* if the memory asks for it; before it goes into the heap */
-void od_reread_due(struct od_core *); /* what is due leaves the heap */
+/* Into the heap of due times, its bytes let go if the memory asks for it; and out of it. */
+void od_reread_park(struct od_core *, struct od_stay *, uint32_t slot);
+void od_reread_unpark(struct od_core *, struct od_stay *, uint32_t slot);
+void od_reread_due(struct od_core *);                      /* what is due leaves the heap */
+void od_reread_review(struct od_core *, struct od_stay *); /* looks ahead */
 void od_reread_begin(struct od_core *, struct od_stay *, uint32_t slot);
+/* The record's end, or its bytes are here: it is not waited for any more. */
+void od_reread_over(struct od_core *, struct od_stay *, struct od_record *);
 void od_reread_answered(struct od_core *, const struct od_event *);
 void od_reread_pump(struct od_core *);
 void od_reread_log_start(struct od_core *, const struct od_event *);

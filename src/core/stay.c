@@ -306,6 +306,7 @@ void od_stay_review(struct od_core *core, struct od_stay *stay)
         return; /* it has closed, and is gone */
     }
     od_budget_review(core, stay);
+    od_reread_review(core, stay); /* the budget may have let bytes go */
 }
 
 /* ---- the end ---- */
@@ -318,6 +319,7 @@ void od_stay_free(struct od_core *core, struct od_stay *stay)
     (void)core;
     od_window_fini(&stay->window);
     od_offset_map_fini(&stay->map);
+    od_parked_fini(&stay->bare);
     od_vec_fini(&stay->stale);
     free(stay);
 }
