@@ -344,9 +344,11 @@ struct od_wanted {
 };
 struct od_reader {
     struct od_handle *handle;
-    OD_VEC(struct od_wanted) wanted; /* the part [0, active) is being read, sorted, of one partition */
-    size_t active;
-    int64_t next_offset, deadline_ms, idle_since_ms, open_at_ms;
+    OD_VEC(struct od_wanted) wanted;
+    size_t run_first, run_next, run_end; /* of `wanted`, sorted: this run; what is before run_next is answered */
+    struct od_wanted last;               /* of the run before */
+    int64_t mean_size;                   /* of a record that was read */
+    int64_t deadline_ms, idle_since_ms, open_at_ms;
 };
 void od_reader_fini(struct od_engine *);
 void od_reader_serve(struct od_engine *);

@@ -1,17 +1,20 @@
 /*
- * Reading parked records again whose bytes were let go: one handle without a group, one partition at a time, upward, so that neighbours come
- * with one fetch. What lies below the log's start or was compacted away is GONE; what takes too long is AGAIN.
+ * Reading parked records again whose bytes were let go: one handle without a group, one partition at a time. A run is one pass over the wanted
+ * ones of a partition, upward; what lies between them is read over, where that is cheaper than to seek. Runs go round: partition
+ * after partition, then from the first again, so that none waits for ever. What lies below the log's start or was compacted away
+ * is GONE; what takes too long is AGAIN.
  */
 #include "kafka/inside.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#define BATCH 64
-#define NEIGHBOURS 1000 /* offsets further apart are read by another seek */
-#define RUN_MAX 256     /* records of one run */
-#define RUN_TIME_MS 15000
-#define IDLE_MS 30000 /* after that the handle goes */
+#define BATCH 256
+#define ROUNDS 8                 /* batches in one serve */
+#define SEEK_BYTES (1024 * 1024) /* a seek costs as much as to read over so much */
+#define RECORD_BYTES 256         /* that a record costs to read over, besides what is in it */
+#define RUN_TIME_MS 15000        /* without a wanted one */
+#define IDLE_MS 30000            /* after that the handle goes */
 
 static void tell(struct od_engine *engine, const struct od_wanted *wanted, enum od_reread_result result,
                  struct od_message *message)
@@ -52,20 +55,39 @@ static int by_place(const void *a, const void *b)
     return left->offset < right->offset ? -1 : left->offset > right->offset;
 }
 
-static void remove_first(struct od_reader *reader)
+static bool running(const struct od_reader *reader)
 {
-    memmove(reader->wanted.items, reader->wanted.items + 1, (reader->wanted.count - 1) * sizeof *reader->wanted.items);
-    reader->wanted.count--;
-    reader->active--;
+    return reader->run_next < reader->run_end;
 }
 
-/* The first wanted one of the run is answered. */
+/* The wanted one that comes next in the run. */
+static const struct od_wanted *next_of(const struct od_reader *reader)
+{
+    return &reader->wanted.items[reader->run_next];
+}
+
+/* What was answered goes; what the run has not come to is wanted as before. */
+static void end_run(struct od_engine *engine)
+{
+    struct od_reader *reader = &engine->reader;
+    size_t first = reader->run_first, next = reader->run_next;
+    if (next > first) {
+        struct od_wanted *items = reader->wanted.items;
+        reader->last = items[next - 1];
+        memmove(items + first, items + next, (reader->wanted.count - next) * sizeof *items);
+        reader->wanted.count -= next - first;
+    }
+    reader->run_first = reader->run_next = reader->run_end = 0;
+    engine->busy = true;
+}
+
 static void answer(struct od_engine *engine, enum od_reread_result result, struct od_message *message)
 {
-    struct od_wanted wanted = engine->reader.wanted.items[0];
-    remove_first(&engine->reader);
-    if (od_stays_find(engine, wanted.id)) {
-        tell(engine, &wanted, result, message);
+    struct od_reader *reader = &engine->reader;
+    const struct od_wanted *wanted = &reader->wanted.items[reader->run_next++];
+    reader->deadline_ms = engine->now_ms + RUN_TIME_MS;
+    if (od_stays_find(engine, wanted->id)) {
+        tell(engine, wanted, result, message);
     } else {
         od_message_free(message);
     }
@@ -73,12 +95,32 @@ static void answer(struct od_engine *engine, enum od_reread_result result, struc
 
 static void fail_run(struct od_engine *engine, enum od_reread_result result)
 {
-    while (engine->reader.active > 0) {
+    while (running(&engine->reader)) {
         answer(engine, result, NULL);
     }
 }
 
-static bool begin_run(struct od_engine *engine)
+/* The first run behind the last one, from the first partition again after the end. */
+static void choose_run(struct od_reader *reader)
+{
+    struct od_wanted *items = reader->wanted.items;
+    size_t count = reader->wanted.count, first = 0;
+    qsort(items, count, sizeof *items, by_place);
+    while (first < count && by_place(&items[first], &reader->last) <= 0) {
+        first++;
+    }
+    first = first < count ? first : 0;
+    size_t end = first + 1;
+    int64_t apart = SEEK_BYTES / (reader->mean_size + RECORD_BYTES);
+    while (end < count && items[end].topic == items[first].topic && items[end].partition == items[first].partition &&
+           items[end].offset - items[end - 1].offset <= apart) {
+        end++;
+    }
+    reader->run_first = reader->run_next = first;
+    reader->run_end = end;
+}
+
+static void begin_run(struct od_engine *engine)
 {
     struct od_reader *reader = &engine->reader;
     struct orderly_error error = ORDERLY_ERROR_INIT;
@@ -86,20 +128,10 @@ static bool begin_run(struct od_engine *engine)
         od_handle_open(engine->settings, engine->wake, OD_HANDLE_READER, &reader->handle, &error) != ORDERLY_OK) {
         reader->open_at_ms = engine->now_ms + 1000;
         od_engine_log(engine, ORDERLY_LOG_ERROR, "reread", "no handle to read again with: %s", error.text);
-        return false;
+        return;
     }
-    qsort(reader->wanted.items, reader->wanted.count, sizeof *reader->wanted.items, by_place);
-    const struct od_wanted *first = &reader->wanted.items[0];
-    reader->active = 1;
-    while (reader->active < reader->wanted.count && reader->active < RUN_MAX) {
-        const struct od_wanted *before = &reader->wanted.items[reader->active - 1];
-        const struct od_wanted *next = before + 1;
-        if (next->topic != first->topic || next->partition != first->partition ||
-            next->offset - before->offset > NEIGHBOURS) {
-            break;
-        }
-        reader->active++;
-    }
+    choose_run(reader);
+    const struct od_wanted *first = next_of(reader);
     rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
     rd_kafka_topic_partition_list_add(list, engine->topics.list.items[first->topic]->name, first->partition)->offset =
         first->offset;
@@ -108,61 +140,72 @@ static bool begin_run(struct od_engine *engine)
     reader->deadline_ms = engine->now_ms + RUN_TIME_MS;
     if (err) {
         fail_run(engine, OD_REREAD_AGAIN);
+        end_run(engine);
     }
-    return !err;
 }
 
-static void take(struct od_engine *engine, const rd_kafka_message_t *from)
+static struct od_message *copy_of(struct od_engine *engine, const rd_kafka_message_t *from)
 {
-    struct od_reader *reader = &engine->reader;
-    if (from->err == RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET || from->err == RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE) {
-        answer(engine, OD_REREAD_GONE, NULL); /* the others of the run are tried from their own offset */
-        reader->active = 0;
-        return;
-    }
-    const struct od_topic *topic = engine->topics.list.items[reader->wanted.items[0].topic];
-    if (from->err || !from->rkt || strcmp(rd_kafka_topic_name(from->rkt), topic->name) != 0 ||
-        from->partition != reader->wanted.items[0].partition) {
-        return;
-    }
-    while (reader->active > 0 && reader->wanted.items[0].offset < from->offset) {
-        answer(engine, OD_REREAD_GONE, NULL);
-    }
-    if (reader->active == 0 || reader->wanted.items[0].offset != from->offset) {
-        return;
-    }
-    const struct od_stay *stay = od_stays_find(engine, reader->wanted.items[0].id);
+    const struct od_wanted *wanted = next_of(&engine->reader);
+    const struct od_stay *stay = od_stays_find(engine, wanted->id);
     struct od_message_context context = {.settings = engine->settings,
-                                         .topic = topic,
+                                         .topic = engine->topics.list.items[wanted->topic],
                                          .fence = stay && stay->generation > 0 ? (uint64_t)stay->generation : 0,
                                          .wall_ms = engine->wall_ms,
                                          .record_bytes = engine->sink.record_bytes};
     od_message_context_name(&context, from->partition);
-    struct od_message *message = od_message_make(from, &context);
-    answer(engine, message ? OD_REREAD_OK : OD_REREAD_AGAIN, message);
+    return od_message_make(from, &context);
+}
+
+/* Whether the run goes on. */
+static bool take(struct od_engine *engine, const rd_kafka_message_t *from)
+{
+    struct od_reader *reader = &engine->reader;
+    if (from->err == RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET || from->err == RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE) {
+        answer(engine, OD_REREAD_GONE, NULL);
+        return false; /* the others of the run are tried from their own offset */
+    }
+    const struct od_topic *topic = engine->topics.list.items[next_of(reader)->topic];
+    if (from->err || !from->rkt || strcmp(rd_kafka_topic_name(from->rkt), topic->name) != 0 ||
+        from->partition != next_of(reader)->partition) {
+        return true;
+    }
+    reader->mean_size += ((int64_t)(from->len + from->key_len) - reader->mean_size) / 16;
+    while (running(reader) && next_of(reader)->offset < from->offset) {
+        answer(engine, OD_REREAD_GONE, NULL);
+    }
+    if (running(reader) && next_of(reader)->offset == from->offset) {
+        struct od_message *message = copy_of(engine, from);
+        answer(engine, message ? OD_REREAD_OK : OD_REREAD_AGAIN, message);
+    }
+    return running(reader);
+}
+
+/* False: there was no more to read now. */
+static bool serve_batch(struct od_engine *engine, bool *ret_goes_on)
+{
+    rd_kafka_message_t *messages[BATCH];
+    ssize_t count = rd_kafka_consume_batch_queue(engine->reader.handle->consumer, 0, messages, BATCH);
+    for (ssize_t i = 0; i < count; i++) {
+        *ret_goes_on = *ret_goes_on && take(engine, messages[i]);
+        rd_kafka_message_destroy(messages[i]);
+    }
+    return count == BATCH;
 }
 
 static void serve_run(struct od_engine *engine)
 {
-    struct od_reader *reader = &engine->reader;
-    rd_kafka_event_t *event;
-    for (int i = 0; reader->active > 0 && i < BATCH * 16 && (event = rd_kafka_queue_poll(reader->handle->consumer, 0));
-         i++) {
-        const rd_kafka_message_t *message =
-            rd_kafka_event_type(event) == RD_KAFKA_EVENT_FETCH ? rd_kafka_event_message_next(event) : NULL;
-        if (message) {
-            take(engine, message);
-        } else if (rd_kafka_event_type(event) == RD_KAFKA_EVENT_ERROR) {
-            rd_kafka_resp_err_t err = rd_kafka_event_error(event);
-            if (err == RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET || err == RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE) {
-                answer(engine, OD_REREAD_GONE, NULL);
-                reader->active = 0;
-            }
-        }
-        rd_kafka_event_destroy(event);
+    bool goes_on = true, more = true;
+    for (int i = 0; goes_on && more && i < ROUNDS; i++) {
+        more = serve_batch(engine, &goes_on);
     }
-    if (reader->active > 0 && engine->now_ms >= reader->deadline_ms) {
+    engine->busy |= more;
+    if (goes_on && engine->now_ms >= engine->reader.deadline_ms) {
         fail_run(engine, OD_REREAD_AGAIN);
+        goes_on = false;
+    }
+    if (!goes_on) {
+        end_run(engine);
     }
 }
 
@@ -173,36 +216,42 @@ static void close_handle(struct od_engine *engine)
     od_handle_retire(engine, handle);
 }
 
+/* Nothing is wanted: nothing is fetched. */
+static void rest(struct od_engine *engine)
+{
+    struct od_reader *reader = &engine->reader;
+    if (reader->idle_since_ms == 0) {
+        reader->idle_since_ms = engine->now_ms;
+        (void)rd_kafka_assign(reader->handle->rk, NULL);
+    } else if (engine->now_ms - reader->idle_since_ms >= IDLE_MS) {
+        close_handle(engine);
+    }
+}
+
 void od_reader_serve(struct od_engine *engine)
 {
     struct od_reader *reader = &engine->reader;
-    if (reader->handle && reader->active > 0) {
+    if (running(reader)) {
         serve_run(engine);
     }
-    if (reader->active == 0 && reader->wanted.count > 0 && engine->now_ms >= reader->open_at_ms && !engine->ended) {
+    if (!running(reader) && reader->wanted.count > 0 && engine->now_ms >= reader->open_at_ms && !engine->ended) {
         reader->idle_since_ms = 0;
-        if (begin_run(engine)) {
-            engine->busy = true;
-        }
+        begin_run(engine);
     }
     if (reader->handle && reader->wanted.count == 0) {
-        if (reader->idle_since_ms == 0) {
-            reader->idle_since_ms = engine->now_ms;
-        } else if (engine->now_ms - reader->idle_since_ms >= IDLE_MS) {
-            close_handle(engine);
-        }
+        rest(engine);
     }
 }
 
 int64_t od_reader_deadline(const struct od_engine *engine)
 {
     const struct od_reader *reader = &engine->reader;
-    return reader->active > 0 ? reader->deadline_ms : reader->wanted.count > 0 ? reader->open_at_ms : INT64_MAX;
+    return running(reader) ? reader->deadline_ms : reader->wanted.count > 0 ? reader->open_at_ms : INT64_MAX;
 }
 
 void od_reader_fini(struct od_engine *engine)
 {
     od_vec_fini(&engine->reader.wanted);
-    engine->reader.active = 0;
+    engine->reader.run_first = engine->reader.run_next = engine->reader.run_end = 0;
     close_handle(engine);
 }

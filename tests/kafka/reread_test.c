@@ -77,6 +77,35 @@ static void records_are_read_again_by_offset(void **state)
     rig_stop(&rig);
 }
 
+/* Far more than one batch, of two partitions, asked for downward: each is answered once. */
+static void many_are_read_again_in_passes(void **state)
+{
+    (void)state;
+    struct rig rig;
+    const char *topic = fresh_name("t");
+    const char *group = fresh_name("g");
+    enum { COUNT = 20000, EACH = 7 };
+    broker_hospital(&broker, topic, group, 2);
+    broker_produce_many(&broker, topic, 0, COUNT);
+    broker_produce_many(&broker, topic, 1, COUNT);
+    rig_make(&rig, &broker, group, topic, settings);
+    rig_start(&rig);
+    rigs_until(rig_count_records(&rig, topic) == 2 * COUNT, &rig);
+    uint64_t asked = 0;
+    for (int64_t at = COUNT - 1; at >= 0; at -= EACH) {
+        od_engine_reread(rig.engine, asked++, rig_stay(&rig, topic, 0)->id, at);
+        od_engine_reread(rig.engine, asked++, rig_stay(&rig, topic, 1)->id, at);
+    }
+    rigs_until(rig.rereads.count == asked, &rig);
+    for (uint64_t i = 0; i < asked; i++) {
+        int64_t offset = -1;
+        assert_int_equal(result_of(&rig, i, &offset), OD_REREAD_OK);
+        assert_int_equal(offset, COUNT - 1 - (int64_t)(i / 2) * EACH);
+    }
+    rig_leave(&rig);
+    rig_stop(&rig);
+}
+
 static void what_the_log_has_dropped_is_gone(void **state)
 {
     (void)state;
@@ -183,9 +212,9 @@ static void credits_bound_what_is_handed_over(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(records_are_read_again_by_offset),     cmocka_unit_test(what_the_log_has_dropped_is_gone),
-        cmocka_unit_test(reading_goes_on_where_the_log_begins), cmocka_unit_test(a_seek_goes_back_and_forth),
-        cmocka_unit_test(credits_bound_what_is_handed_over),
+        cmocka_unit_test(records_are_read_again_by_offset), cmocka_unit_test(many_are_read_again_in_passes),
+        cmocka_unit_test(what_the_log_has_dropped_is_gone), cmocka_unit_test(reading_goes_on_where_the_log_begins),
+        cmocka_unit_test(a_seek_goes_back_and_forth),       cmocka_unit_test(credits_bound_what_is_handed_over),
     };
     broker_start(&broker, 1);
     int failed = cmocka_run_group_tests_name("kafka.reread", tests, NULL, NULL);
