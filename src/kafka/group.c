@@ -236,10 +236,12 @@ static void take_revoke(struct od_engine *engine, const rd_kafka_topic_partition
     group->lost = lost;
     group->list = rd_kafka_topic_partition_list_copy(list);
     group->fenced_at_ms = 0;
-    engine->watch.suspect = engine->watch.suspect && !lost; /* this is the answer */
     if (!ids || count == 0 || engine->leaving.wanted) {
         answer_revoke(engine);
         sweep(engine);
+        if (lost) {
+            od_watch_doubt_over(engine);
+        }
         free(ids);
         return;
     }
@@ -255,6 +257,9 @@ static void take_revoke(struct od_engine *engine, const rd_kafka_topic_partition
                              .partitions = {ids, count, lost ? engine->now_ms : deadline, member}};
     od_watch_hold_begins(engine);
     od_engine_emit(engine, &event);
+    if (lost) {
+        od_watch_doubt_over(engine);
+    }
     free(ids);
 }
 
@@ -300,6 +305,7 @@ void od_group_lose_all(struct od_engine *engine, bool valid_member)
                                  .partitions = {ids.items, ids.count, engine->now_ms, valid_member}};
         od_engine_emit(engine, &event);
     }
+    od_watch_doubt_over(engine);
     od_vec_fini(&ids);
 }
 

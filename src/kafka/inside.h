@@ -365,6 +365,8 @@ struct od_watch {
     enum od_probe answer;
 };
 void od_watch_hold_begins(struct od_engine *);
+/* After a standstill: the group knows us, or everything is lost. In both cases what comes next is ours. */
+void od_watch_doubt_over(struct od_engine *);
 void od_watch_serve(struct od_engine *);
 int64_t od_watch_deadline(const struct od_engine *);
 

@@ -36,6 +36,17 @@ static struct od_stay *stay_to_probe(const struct od_engine *engine)
     return NULL;
 }
 
+void od_watch_doubt_over(struct od_engine *engine)
+{
+    struct od_watch *watch = &engine->watch;
+    watch->suspect = false;
+    if (watch->suspect_told) {
+        struct od_event event = {.type = OD_EVENT_CONFIRMED};
+        watch->suspect_told = false;
+        od_engine_emit(engine, &event);
+    }
+}
+
 static void probed(struct od_engine *engine, enum od_probe answer)
 {
     struct od_watch *watch = &engine->watch;
@@ -43,12 +54,10 @@ static void probed(struct od_engine *engine, enum od_probe answer)
     if (answer == OD_PROBE_FENCED && engine->group.pending == OD_PENDING_REVOKE && !engine->group.lost) {
         od_recover(engine, ORDERLY_KAFKA, 0, "evicted from the group during a hold");
     } else if (answer == OD_PROBE_FENCED && watch->suspect) {
-        watch->suspect = false;
         od_recover(engine, ORDERLY_KAFKA, 0, "the process stood still and the group went on without it");
+        od_watch_doubt_over(engine);
     } else if (answer == OD_PROBE_MEMBER && watch->suspect) {
-        struct od_event event = {.type = OD_EVENT_CONFIRMED};
-        watch->suspect = false;
-        od_engine_emit(engine, &event);
+        od_watch_doubt_over(engine);
     }
 }
 

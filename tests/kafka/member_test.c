@@ -245,6 +245,29 @@ static void a_member_that_stood_still_is_confirmed_by_the_group(void **state)
     rig_stop(&rig);
 }
 
+/* The group went on without it, and all it had was given up already when the standstill was noticed: the doubt ends, or the next stay would never start. */
+static void a_doubt_ends_also_when_nothing_is_left_to_lose(void **state)
+{
+    (void)state;
+    struct rig rig;
+    const char *topic = fresh_name("t");
+    const char *group = fresh_name("g");
+    broker_hospital(&broker, topic, group, 1);
+    rig_make(&rig, &broker, group, topic, classic);
+    rig_start(&rig);
+    rigs_until(rig_owned(&rig) == 2, &rig);
+    for (size_t i = 0; i < rig.engine->stays.list.count; i++) {
+        rig.engine->stays.list.items[i]->closing = true;
+    }
+    assert_int_equal(rd_kafka_unsubscribe(rig.engine->handle->rk), 0);
+    od_engine_stood_still(rig.engine, 60000);
+    rigs_until(rig.suspects == 1, &rig);
+    rigs_until(rig.confirmed == 1, &rig);
+    rigs_until(rig_owned(&rig) == 2, &rig);
+    rig_leave(&rig);
+    rig_stop(&rig);
+}
+
 /* A member whose questions for offsets are refused, with five records to read. */
 static const char *begin_without_offsets(struct rig *rig, const char *const *settings, rd_kafka_resp_err_t err)
 {
@@ -311,6 +334,7 @@ int main(void)
         cmocka_unit_test(nothing_is_asked_of_a_group_from_the_leave_on),
         cmocka_unit_test(a_fenced_instance_ends_the_run),
         cmocka_unit_test(a_member_that_stood_still_is_confirmed_by_the_group),
+        cmocka_unit_test(a_doubt_ends_also_when_nothing_is_left_to_lose),
         cmocka_unit_test(nothing_is_read_before_its_offset_is_known),
         cmocka_unit_test(a_handle_of_its_own_asks_for_offsets_when_the_coordinator_moves),
     };
