@@ -92,6 +92,14 @@ static void foreign(struct od_core *core, struct od_stay *stay, const struct od_
     forget(core, stay, fetched->tag);
 }
 
+void od_intake_tell_skipped(struct od_core *core, struct od_stay *stay)
+{
+    if (stay->skipped) {
+        od_effect_tell(core, OD_TELL_SKIPPED, stay->id, -1, (int64_t)stay->skipped, 0);
+    }
+    stay->skipped = 0;
+}
+
 void od_intake_fetched(struct od_core *core, const struct od_event *event)
 {
     struct od_stay *stay = od_stay_find(core, event->fetched.id);
@@ -124,10 +132,8 @@ void od_intake_fetched(struct od_core *core, const struct od_event *event)
     if (!stay || !stay->ready || stay->end != OD_END_NONE) {
         return;
     }
-    if (skipped) {
-        core->counters.skipped += skipped;
-        od_effect_tell(core, OD_TELL_SKIPPED, stay->id, -1, (int64_t)skipped, 0);
-    }
+    core->counters.skipped += skipped;
+    stay->skipped += skipped;
     core->nomem |= !od_window_seen(&stay->window, event->fetched.next_offset);
     if (stay->window.base != base) {
         od_commit_changed(core, stay);
@@ -138,6 +144,7 @@ void od_intake_fetched(struct od_core *core, const struct od_event *event)
     if (stay->skipping && stay->position > od_offset_map_last(&stay->map)) {
         stay->skipping = false;
         od_offset_map_fini(&stay->map);
+        od_intake_tell_skipped(core, stay);
     }
     stay->more = event->fetched.more;
     od_budget_took(core, stay, event->fetched.count, bytes);

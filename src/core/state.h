@@ -109,6 +109,7 @@ struct od_stay {
     int64_t last_dispatched;
     int64_t ready_offset;
     bool skipping;    /* map not passed yet */
+    uint64_t skipped; /* of it so far, not told */
     bool cancel_told; /* what runs has been told of the revoke */
     bool more;
 
@@ -333,6 +334,8 @@ void od_id_pop(struct od_id_queue *);
 
 /* intake.c */
 void od_intake_fetched(struct od_core *, const struct od_event *);
+/* How many the map skipped: once, when it has been passed, or at the end of the stay. */
+void od_intake_tell_skipped(struct od_core *, struct od_stay *);
 
 /* dispatch.c */
 void od_dispatch(struct od_core *);

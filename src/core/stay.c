@@ -328,6 +328,7 @@ void od_stay_close(struct od_core *core, struct od_stay *stay)
 {
     od_abandon_all(core, stay, false);
     od_dispatch_unlist(core, stay);
+    od_intake_tell_skipped(core, stay);
     od_budget_drop_credit(core, stay);
     od_commit_wants_review(core, stay, stay->commit.last_result == OD_COMMIT_FENCED ? ORDERLY_FENCED : ORDERLY_STALE);
     for (unsigned i = 0; i < OD_STATE_COUNT; i++) {
