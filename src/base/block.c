@@ -3,6 +3,8 @@
 
 #include <stdlib.h>
 
+#include "base/quarantine.h"
+
 enum {
     CLASSES = 32,       /* blocks up to 2 KiB */
     HEAD = 16,          /* what malloc needs for itself: blocks of one class lie beside each other without a gap */
@@ -48,6 +50,10 @@ void *od_block_new(size_t size)
 void od_block_free(void *memory, size_t size)
 {
     size_t class = class_of(size);
+    if (OD_QUARANTINE && memory != NULL) {
+        od_quarantine_take(memory, size);
+        return;
+    }
     if (memory == NULL || !cache.keeps || class > CLASSES || cache.bytes >= KEPT_MAX) {
         free(memory);
         return;
@@ -60,13 +66,7 @@ void od_block_free(void *memory, size_t size)
 
 void od_block_keep(bool keep)
 {
-#if defined(__SANITIZE_ADDRESS__)
-    keep = false;
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-    keep = false;
-#endif
-#endif
+    keep = keep && !OD_BASE_ADDRESS_SANITIZER;
     cache.keeps = keep;
     for (size_t i = 0; !keep && i <= CLASSES; i++) {
         while (cache.first[i] != NULL) {

@@ -2,8 +2,8 @@
  * Blocks: malloc and free with a small cache for the thread that does both all the time. Records come and go by the million, all made and nearly all
  * freed on the loop's thread; a block that was freed last is still in the processor's cache and needs no bookkeeping.
  *
- * A thread that has not said od_block_keep(true) gets plain malloc and free. Blocks may be freed on any thread. Under AddressSanitizer nothing
- * is kept, so that it sees every use after free.
+ * A thread that has not said od_block_keep(true) gets plain malloc and free. Blocks may be freed on any thread. Debug builds keep nothing:
+ * quarantine.h.
  */
 #ifndef OD_BASE_BLOCK_H
 #define OD_BASE_BLOCK_H

@@ -139,7 +139,7 @@ void orderly_batch_free(struct orderly_batch *batch)
         return;
     }
     for (size_t i = 0; i < batch->count; i++) {
-        orderly_record_unref(batch->records[i]);
+        od_record_unref(batch->records[i]);
     }
     free(batch->records);
     free(batch->slices);
@@ -162,7 +162,7 @@ static enum orderly_err mark_slice(struct orderly_batch *batch, const struct ord
         result = error == ORDERLY_STALE ? ORDERLY_STALE : result;
         record->run_us = now_us - record->queued_us - record->wait_us;
         claimed++;
-        orderly_record_ref(record);
+        od_record_ref(record);
         record->next = NULL;
         if (last != NULL) {
             last->next = record;

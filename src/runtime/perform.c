@@ -105,7 +105,7 @@ static void withdraw(struct od_loop *loop, struct orderly_record *record)
         return;
     }
     /* Whoever was to run it has a reference and will leave it out. */
-    orderly_record_ref(record);
+    od_record_ref(record);
     if (!od_inbox_splice(&loop->orderly->inbox, record, record)) {
         od_record_drop(record);
     }

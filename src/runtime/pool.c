@@ -142,7 +142,7 @@ static void name_timeout(struct orderly_record *record, enum orderly_outcome out
 static bool end(struct od_worker *worker, struct orderly_record *record, enum orderly_outcome outcome)
 {
     if (outcome == ORDERLY_PENDING) {
-        orderly_record_unref(record);
+        od_record_unref(record);
         return false;
     }
     outcome = known(outcome);
@@ -151,7 +151,7 @@ static bool end(struct od_worker *worker, struct orderly_record *record, enum or
     if (od_settle_claim(record, &settling) == ORDERLY_INVALID) {
         /* The handler settled it itself. */
         unsigned state = atomic_load(&record->state);
-        orderly_record_unref(record);
+        od_record_unref(record);
         return state == OD_RECORD_SETTLED + ORDERLY_ACK || state == OD_RECORD_SETTLED + ORDERLY_DROP;
     }
     record->run_us = worker->now_us - record->queued_us - record->wait_us;

@@ -6,6 +6,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "base/block.h"
 #include "runtime/clock.h"
 #include "runtime/inbox.h"
 #include "runtime/member.h"
@@ -13,6 +14,7 @@
 
 struct od_message *od_record_message(const struct orderly_record *record)
 {
+    od_record_check(record);
     const struct orderly_record *room = record->base != NULL ? record->base : record;
     return od_message_of_room((void *)(uintptr_t)room);
 }
@@ -57,7 +59,7 @@ static void destroy(struct orderly_record *record)
         free_texts(&record->copy_class, &record->copy_text);
     }
     if (base != NULL) {
-        free(record);
+        od_block_free(record, sizeof *record);
         od_record_drop(base);
     } else {
         od_message_free(od_message_of_room(record));
@@ -76,19 +78,24 @@ void od_record_drop(struct orderly_record *record)
     }
 }
 
-struct orderly_record *orderly_record_ref(struct orderly_record *record)
+struct orderly_record *od_record_ref(struct orderly_record *record)
 {
-    if (record != NULL) {
-        atomic_fetch_add_explicit(&record->refs, 1, memory_order_relaxed);
-    }
+    atomic_fetch_add_explicit(&record->refs, 1, memory_order_relaxed);
     return record;
 }
 
-void orderly_record_unref(struct orderly_record *record)
+struct orderly_record *orderly_record_ref(struct orderly_record *record)
 {
     if (record == NULL) {
-        return;
+        return NULL;
     }
+    od_record_check(record);
+    od_record_give(record);
+    return od_record_ref(record);
+}
+
+void od_record_unref(struct orderly_record *record)
+{
     unsigned refs = atomic_load(&record->refs);
     while (refs > 0) {
         /* Forgetting makes it stale before the core's reference goes: out and one besides ours means that ours is the user's last. */
@@ -107,15 +114,25 @@ void orderly_record_unref(struct orderly_record *record)
     destroy(record);
 }
 
+void orderly_record_unref(struct orderly_record *record)
+{
+    if (record != NULL) {
+        od_record_check(record);
+        od_record_take(record);
+        od_record_unref(record);
+    }
+}
+
 static struct orderly_record *make_twin(struct orderly_record *base)
 {
-    struct orderly_record *twin = calloc(1, sizeof *twin);
+    struct orderly_record *twin = od_block_new(sizeof *twin);
     if (twin != NULL) {
+        memset(twin, 0, sizeof *twin);
         twin->base = base;
         twin->lease = base->lease;
         twin->holds_lease = true;
         od_lease_ref(twin->lease);
-        orderly_record_ref(base);
+        od_record_ref(base);
         base->run = twin;
     }
     return twin;
@@ -125,15 +142,15 @@ struct orderly_record *od_record_begin(const struct od_run *run, struct od_lease
 {
     struct orderly_record *base = od_record_of((struct od_message *)(uintptr_t)run->tag);
     struct orderly_record *record = base;
-    if (atomic_load_explicit(&base->refs, memory_order_acquire) != 0) {
+    bool seen = atomic_load_explicit(&base->state, memory_order_relaxed) != OD_RECORD_IDLE && !base->not_run;
+    if (atomic_load_explicit(&base->refs, memory_order_acquire) != 0 || seen) {
         record = make_twin(base);
         if (record == NULL) {
             return NULL;
         }
     } else {
-        close_cancel_fd(base);
         atomic_store_explicit(&base->cancel, ORDERLY_REASON_NONE, memory_order_relaxed);
-        base->not_run = base->timed_out = false;
+        base->not_run = false;
     }
     record->lease = lease;
     record->counted = false;

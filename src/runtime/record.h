@@ -11,8 +11,11 @@
  *                     |                                      |
  *                     +--cancelled, FORGET: settled, not run +--FORGET--> stale --settle--> stale and settled
  *
- * Twins. A record runs again (its lane retried it) while someone still holds the reference of an earlier run: the new run gets a
- * body of its own that shares the message, so that a late hand cannot settle or un-cancel the wrong run.
+ * Twins. A body is handed out for one run only. When the record runs again (its lane retried it, it was released), the new run gets a body of
+ * its own that shares the message, so that a late hand, also one that has no reference any more, cannot settle or un-cancel the wrong run.
+ *
+ * Wrong use. In a debug build every function of the public header that takes a record ends the process, and says why, when that record was
+ * freed a short while ago (quarantine.h), or is unref'd by one who holds no reference: that one would take the core's.
  */
 #ifndef OD_RUNTIME_RECORD_H
 #define OD_RUNTIME_RECORD_H
@@ -22,6 +25,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/assert.h"
+#include "base/quarantine.h"
 #include "core/core.h"
 #include "kafka/message.h"
 
@@ -71,8 +76,41 @@ struct orderly_record {
     char *copy_class, *copy_text;     /* loop, of a base: of the last run that settled */
     /* Loop, of a base, Unix ms: its first run here that spent an attempt (0: none), its last one; none that acknowledged. */
     int64_t first_attempt_ms, last_attempt_ms;
+#ifndef NDEBUG
+    atomic_uint held; /* references that users have made, or were given */
+#endif
 };
 _Static_assert(offsetof(struct orderly_record, job_queue) == 128, "two lines");
+
+static inline void od_record_check(const struct orderly_record *record)
+{
+    (void)record;
+#ifndef NDEBUG
+    if (record != NULL && record->id == OD_QUARANTINE_MARK) {
+        od_panic(__FILE__, __LINE__, "a record was used after its last unref");
+    }
+#endif
+}
+
+/* A reference goes to a user. */
+static inline void od_record_give(struct orderly_record *record)
+{
+    (void)record;
+#ifndef NDEBUG
+    atomic_fetch_add_explicit(&record->held, 1, memory_order_relaxed);
+#endif
+}
+
+/* And comes back. */
+static inline void od_record_take(struct orderly_record *record)
+{
+    (void)record;
+#ifndef NDEBUG
+    if (atomic_fetch_sub_explicit(&record->held, 1, memory_order_relaxed) == 0) {
+        od_panic(__FILE__, __LINE__, "a record was unref'd by one who holds no reference of it");
+    }
+#endif
+}
 
 /* The record in a message's room, and the other way round (a twin's too). */
 static inline struct orderly_record *od_record_of(struct od_message *message)
@@ -99,6 +137,10 @@ void od_record_forget(struct orderly_record *, bool acked);
 /* Thread: loop. Moves the texts of a settled run to its base. */
 void od_record_keep_texts(struct orderly_record *);
 
+/* A reference more, of the library's own. */
+struct orderly_record *od_record_ref(struct orderly_record *);
+/* A reference less; the last one of a record that is out releases it. */
+void od_record_unref(struct orderly_record *);
 /* A reference less, without a release: for those that know it is settled, or who are not users. */
 void od_record_drop(struct orderly_record *);
 

@@ -68,6 +68,7 @@ uint32_t orderly_record_attempt(const struct orderly_record *record)
     if (record == NULL) {
         return 0;
     }
+    od_record_check(record);
     return record->attempt != 0 ? record->attempt : od_message_attempts(od_record_message(record));
 }
 

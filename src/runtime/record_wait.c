@@ -15,6 +15,7 @@
 bool orderly_record_cancelled(const struct orderly_record *record, enum orderly_reason *ret_reason,
                               int64_t *ret_left_ms)
 {
+    od_record_check(record);
     int reason = record != NULL ? atomic_load(&record->cancel) : ORDERLY_REASON_NONE;
     if (ret_reason != NULL) {
         *ret_reason = (enum orderly_reason)reason;
@@ -36,6 +37,7 @@ bool orderly_record_cancelled(const struct orderly_record *record, enum orderly_
 
 enum orderly_err orderly_record_cancel_fd(struct orderly_record *record, int *ret_fd)
 {
+    od_record_check(record);
     if (record == NULL || ret_fd == NULL) {
         return ORDERLY_INVALID;
     }
@@ -63,6 +65,7 @@ enum orderly_err orderly_record_cancel_fd(struct orderly_record *record, int *re
 
 enum orderly_err orderly_record_sleep(struct orderly_record *record, int64_t ms)
 {
+    od_record_check(record);
     if (record == NULL || record->lease == NULL || ms < 0) {
         return ORDERLY_INVALID;
     }
@@ -81,6 +84,7 @@ enum orderly_err orderly_record_sleep(struct orderly_record *record, int64_t ms)
 
 enum orderly_err orderly_record_extend(struct orderly_record *record, int64_t ms)
 {
+    od_record_check(record);
     if (record == NULL || record->lease == NULL || ms < 0) {
         return ORDERLY_INVALID;
     }
@@ -109,6 +113,7 @@ static char *copy(const char *text, size_t max)
 
 enum orderly_err orderly_record_set_error(struct orderly_record *record, const char *error_class, const char *text)
 {
+    od_record_check(record);
     if (record == NULL || record->lease == NULL) {
         return ORDERLY_INVALID;
     }
@@ -136,6 +141,7 @@ enum orderly_err orderly_record_set_error(struct orderly_record *record, const c
 
 void orderly_record_set_delay(struct orderly_record *record, int64_t delay_ms)
 {
+    od_record_check(record);
     if (record != NULL && atomic_load(&record->state) == OD_RECORD_OUT) {
         record->delay_ms = delay_ms < 0 ? -1 : delay_ms;
     }

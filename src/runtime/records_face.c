@@ -62,6 +62,7 @@ enum orderly_err orderly_reader_next(struct orderly_reader *reader, int64_t time
     enum orderly_err err = od_scan_take(reader->scan, timeout_ms, &message, error);
     if (!err) {
         *ret = od_record_of(message); /* its zeroed room: one reference, the caller's */
+        od_record_give(*ret);
     }
     return err;
 }
@@ -109,6 +110,7 @@ enum orderly_err orderly_mover_next(struct orderly_mover *mover, struct orderly_
     enum orderly_err err = od_mover_take(mover->mover, &message, error);
     if (!err) {
         *ret = od_record_of(message);
+        od_record_give(*ret);
     }
     return err;
 }

@@ -55,7 +55,7 @@ enum orderly_err od_settle(struct orderly_record *record, const struct od_settli
         return result;
     }
     record->run_us = od_clock_us() - record->queued_us - record->wait_us;
-    orderly_record_ref(record);
+    od_record_ref(record);
     od_settle_post(record);
     return result;
 }
@@ -63,6 +63,7 @@ enum orderly_err od_settle(struct orderly_record *record, const struct od_settli
 enum orderly_err orderly_settle(struct orderly_record *record, const struct orderly_settlement *given)
 {
     struct orderly_settlement settlement = ORDERLY_SETTLEMENT_INIT;
+    od_record_check(record);
     if (record == NULL || record->lease == NULL || given == NULL ||
         given->size < offsetof(struct orderly_settlement, delay_ms)) {
         return ORDERLY_INVALID;
@@ -86,6 +87,7 @@ enum orderly_err orderly_settle(struct orderly_record *record, const struct orde
 
 enum orderly_err orderly_mark(struct orderly_record *record)
 {
+    od_record_check(record);
     if (record == NULL || record->lease == NULL) {
         return ORDERLY_INVALID;
     }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/assert.h"
+#include "base/block.h"
 #include "fake_message.h"
 #include "fake_script.h"
 
@@ -15,15 +16,19 @@ struct od_message {
     int64_t offset, timestamp_ms;
     char key[24], value[24], identity[48];
     bool has_key;
-    _Alignas(max_align_t) char room[];
+    size_t size;
+    _Alignas(OD_BLOCK_STEP) char room[];
 };
 
 struct od_message *fake_message_make(size_t room, int32_t partition, int64_t offset, size_t keys)
 {
     fake_exempt++;
-    struct od_message *message = calloc(1, sizeof *message + room);
+    size_t size = sizeof(struct od_message) + room;
+    struct od_message *message = od_block_new(size);
     fake_exempt--;
     od_assert(message != NULL);
+    memset(message, 0, size);
+    message->size = size;
     atomic_fetch_add(&alive, 1);
     message->partition = partition;
     message->offset = offset;
@@ -150,7 +155,7 @@ struct od_message *od_message_of_room(void *room)
 void od_message_free(struct od_message *message)
 {
     if (message != NULL) {
-        free(message);
+        od_block_free(message, message->size);
         atomic_fetch_sub(&alive, 1);
     }
 }
