@@ -180,7 +180,10 @@ struct orderly_callbacks {
     void (*position)(struct orderly *, const struct orderly_partition *, int64_t *offset, void *userdata);
     /* Answers to commits, in order. */
     void (*committed)(struct orderly *, const struct orderly_offset *, size_t count, void *userdata);
-    /* One line of log. May come from any of the library's threads; must not block. The only one that is not serialised. */
+    /*
+     * One line of log. May come from any of the library's threads; must not block. The only one that is not serialised. What waits, or asks the
+     * member something, returns STATE in it; close and wake are allowed.
+     */
     void (*log)(int level, const char *area, const char *text, void *userdata);
 };
 #define ORDERLY_CALLBACKS_INIT                                                     \
@@ -509,7 +512,7 @@ ORDERLY_API void orderly_stats_free(struct orderly_stats *);
 
 /*
  * Stops handing out records of partitions (count 0: all), for a reason. Counted by reason: one resume does not clear another's pause.
- * Ends with the assignment. What runs goes on. Errors: STALE (none of them is ours), INVALID.
+ * Ends with the assignment. What runs goes on. Errors: STALE (none of them is ours), INVALID, LIMIT (62 reasons at once).
  */
 ORDERLY_CHECKED enum orderly_err orderly_pause(struct orderly *, const struct orderly_partition *, size_t count,
                                                const char *reason);

@@ -9,6 +9,12 @@
 
 enum { SMALL_MAP = 1024, ATTEMPTS_MAX = 512, LAST_LEAST_MS = 500 };
 
+uint64_t od_commit_uncommitted(const struct od_stay *stay)
+{
+    int64_t below = stay->window.base - stay->commit.base;
+    return (below > 0 ? (uint64_t)below : 0) + stay->window.done_above;
+}
+
 bool od_commit_never(const struct od_core *core)
 {
     return core->settings->commit_interval == OD_NEVER;
@@ -200,7 +206,7 @@ void od_commit_last(struct od_core *core, struct od_stay *stay)
 static void acknowledged(struct od_core *core, struct od_stay *stay)
 {
     struct od_tracker *commit = &stay->commit;
-    commit->committed = commit->flight_offset;
+    commit->committed = commit->base = commit->flight_offset;
     commit->committed_version = commit->flight_version;
     commit->failures = 0;
     commit->first_ms = commit->version == commit->committed_version ? OD_NO_TIME : core->now_ms;

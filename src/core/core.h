@@ -368,7 +368,8 @@ struct od_core_counters {
         late_outcomes, duplicate_copies;
     uint64_t copies, copy_failures, reliefs, rereads, reread_failures, commits, commit_failures, commits_fenced;
     uint64_t revokes, losts, assigns, gate_forced, drains_cut, records_lost, retry_clamped;
-    uint64_t early; /* must stay 0: a retry that ran before its time */
+    uint64_t left_uncommitted; /* of partitions that went with commit.interval never */
+    uint64_t early;            /* must stay 0: a retry that ran before its time */
 };
 struct od_core_totals {
     uint64_t queued, running, parked, copying, let_go;
@@ -387,6 +388,8 @@ struct od_core_partition {
     int64_t committed; /* last acknowledged commit; -1 none */
     int64_t position;  /* next offset to read; -1 unknown */
     uint64_t queued, running, parked, done_above;
+    uint64_t
+        uncommitted; /* done below the watermark or above it, and no acknowledged commit says that it is below its offset */
     int64_t oldest_started_ms;              /* monotonic; 0 none */
     int64_t oldest_offset;                  /* of it; -1 none */
     int64_t next_due_ms;                    /* monotonic; 0 none */
@@ -398,6 +401,8 @@ const struct od_core_counters *od_core_counters(const struct od_core *);
 void od_core_totals(const struct od_core *, struct od_core_totals *ret);
 /* false: no such assignment. */
 bool od_core_partition(const struct od_core *, uint32_t id, struct od_core_partition *ret);
+/* The reasons for which any partition is paused: a bit set of their numbers. */
+uint64_t od_core_pauses(const struct od_core *);
 /* Member-wide named states, as in od_core_partition. */
 uint32_t od_core_states(const struct od_core *);
 

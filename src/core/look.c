@@ -85,6 +85,7 @@ bool od_core_partition(const struct od_core *core, uint32_t id, struct od_core_p
         .running = stay->running,
         .parked = stay->parked,
         .done_above = stay->ready ? stay->window.done_above : 0,
+        .uncommitted = stay->ready ? od_commit_uncommitted(stay) : 0,
         .oldest_offset = -1,
         .states = stay->states,
     };
@@ -99,4 +100,13 @@ bool od_core_partition(const struct od_core *core, uint32_t id, struct od_core_p
 uint32_t od_core_states(const struct od_core *core)
 {
     return core->states;
+}
+
+uint64_t od_core_pauses(const struct od_core *core)
+{
+    uint64_t reasons = 0;
+    for (size_t i = 0; i < core->stays.count; i++) {
+        reasons |= core->stays.items[i] ? core->stays.items[i]->pauses : 0;
+    }
+    return reasons;
 }

@@ -71,6 +71,7 @@ struct od_tracker {
     uint64_t version;           /* counts changes of what is done */
     uint64_t committed_version; /* of the last acknowledged commit */
     int64_t committed;          /* its offset; -1 none */
+    int64_t base;               /* what is done from here on is not committed: its offset, or where reading began */
     uint64_t flight;            /* sequence of the commit in flight; 0 none */
     uint64_t flight_version;
     int64_t flight_offset;
@@ -381,6 +382,8 @@ void od_commit_last(struct od_core *, struct od_stay *);
 /* Whether the last commit of a stay is over: acknowledged, needless or impossible. */
 bool od_commit_settled(const struct od_core *, const struct od_stay *);
 bool od_commit_never(const struct od_core *);
+/* Records that are done and that no acknowledged commit has below its offset. */
+uint64_t od_commit_uncommitted(const struct od_stay *);
 
 /* gate.c */
 void od_gate_event(struct od_core *, const struct od_event *);

@@ -169,6 +169,7 @@ static void activate(struct od_core *core, struct od_stay *stay, int64_t positio
 {
     od_window_init(&stay->window, position);
     stay->position = position;
+    stay->commit.base = position;
     stay->last_dispatched = position - 1;
     stay->ready = true;
     if (stay->commit.first_due) {
@@ -326,6 +327,9 @@ void od_stay_free(struct od_core *core, struct od_stay *stay)
 
 void od_stay_close(struct od_core *core, struct od_stay *stay)
 {
+    if (stay->ready && od_commit_never(core)) {
+        core->counters.left_uncommitted += od_commit_uncommitted(stay);
+    }
     od_abandon_all(core, stay, false);
     od_dispatch_unlist(core, stay);
     od_intake_tell_skipped(core, stay);

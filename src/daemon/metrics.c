@@ -34,6 +34,8 @@ static const struct help HELPS[] = {
     {"orderly_commits_total", "Commits that Kafka acknowledged."},
     {"orderly_commit_failures_total", "Commits that failed, by error."},
     {"orderly_drains_cut_total", "Drains that ended with records still running."},
+    {"orderly_left_uncommitted_total",
+     "Records done and not committed when their partition went: commit.interval is never."},
     {"orderly_gate_forced_total", "Times the gate was opened by force."},
     {"orderly_copies_total", "Copies written to retry and dead-letter topics."},
     {"orderly_copy_failures_total", "Copies that could not be written at first."},

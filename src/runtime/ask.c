@@ -1,6 +1,7 @@
 /* Asking the loop. */
 #include "runtime/ask.h"
 
+#include "runtime/log.h"
 #include "runtime/member.h"
 
 void od_ask_answer(struct od_loop *loop, struct od_ask *ask)
@@ -15,6 +16,9 @@ void od_ask_answer(struct od_loop *loop, struct od_ask *ask)
 
 enum orderly_err od_ask(struct orderly *orderly, od_ask_function *function, void *argument)
 {
+    if (od_log_inside()) {
+        return ORDERLY_STATE;
+    }
     struct od_ask ask = {.function = function, .argument = argument};
     struct od_post post = {.type = OD_POST_ASK, .pointer = &ask};
     enum orderly_err error = od_inbox_post(&orderly->inbox, post);

@@ -20,7 +20,7 @@ struct od_ask {
     bool done; /* guarded by the object's mutex */
 };
 
-/* Thread: any but the loop. The function's result, or NOMEM. */
+/* Thread: any but the loop. The function's result, NOMEM, or STATE inside callbacks.log. */
 enum orderly_err od_ask(struct orderly *, od_ask_function *, void *argument);
 /* Thread: loop. Does it and wakes who asked. */
 void od_ask_answer(struct od_loop *, struct od_ask *);

@@ -150,6 +150,9 @@ enum orderly_err orderly_commit(struct orderly *orderly, const struct orderly_pa
     if (orderly == NULL || (count > 0 && partitions == NULL)) {
         return od_fail(error, ORDERLY_INVALID, "orderly_commit: no object, or a count without a list");
     }
+    if (od_log_inside()) {
+        return od_fail(error, ORDERLY_STATE, "orderly_commit: not in callbacks.log");
+    }
     if (od_callbacks_fenced(orderly, partitions, count)) {
         return od_fail(error, ORDERLY_FENCED, "orderly_commit: %s", orderly_strerror(ORDERLY_FENCED));
     }
@@ -231,10 +234,7 @@ static enum orderly_err look_uncommitted(struct od_loop *loop, void *argument)
     for (size_t i = 0; i < asked->count; i++) {
         struct od_core_partition partition;
         if (loop->core != NULL && od_core_partition(loop->core, asked->ids[i], &partition)) {
-            /* everything below the watermark is done too, and not committed yet */
-            int64_t base = partition.committed >= 0 ? partition.committed : partition.watermark;
-            asked->backlog.done_above += partition.done_above;
-            asked->backlog.done_above += partition.watermark > base ? (uint64_t)(partition.watermark - base) : 0;
+            asked->backlog.done_above += partition.uncommitted;
             asked->backlog.running += partition.running;
             asked->backlog.parked += partition.parked;
             result = ORDERLY_OK;

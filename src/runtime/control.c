@@ -72,65 +72,6 @@ enum orderly_err orderly_member(struct orderly *orderly, struct orderly_member *
     return error;
 }
 
-/* ---- pause and resume ---- */
-
-struct pausing {
-    enum od_event_type type;
-    uint32_t *ids;
-    size_t count;
-    const char *reason;
-    bool reset_guard;
-};
-
-static enum orderly_err do_pause(struct od_loop *loop, void *argument)
-{
-    const struct pausing *pausing = argument;
-    uint32_t reason = od_loop_reason(loop, pausing->reason);
-    if (reason == 0) {
-        return ORDERLY_NOMEM;
-    }
-    if (pausing->type == OD_EVENT_PAUSE) {
-        od_poll_give_back(loop, true);
-    }
-    od_loop_step(loop, &(struct od_event){.type = pausing->type,
-                                          .pause = {.ids = pausing->ids, .count = pausing->count, .reason = reason}});
-    if (pausing->reset_guard) {
-        od_loop_step(loop, &(struct od_event){.type = OD_EVENT_RESET_GUARD});
-    }
-    return ORDERLY_OK;
-}
-
-static enum orderly_err pause(struct orderly *orderly, const struct orderly_partition *partitions, size_t count,
-                              const char *reason, enum od_event_type type)
-{
-    if (orderly == NULL || (count > 0 && partitions == NULL)) {
-        return ORDERLY_INVALID;
-    }
-    struct pausing pausing = {.type = type, .reason = reason != NULL ? reason : ""};
-    pausing.reset_guard = type == OD_EVENT_RESUME && reason == NULL;
-    enum orderly_err error = ORDERLY_OK;
-    if (count > 0) {
-        error = od_leases_resolve(orderly, partitions, count, &pausing.ids, &pausing.count);
-    }
-    if (error == ORDERLY_OK) {
-        error = od_ask(orderly, do_pause, &pausing);
-    }
-    free(pausing.ids);
-    return error;
-}
-
-enum orderly_err orderly_pause(struct orderly *orderly, const struct orderly_partition *partitions, size_t count,
-                               const char *reason)
-{
-    return pause(orderly, partitions, count, reason, OD_EVENT_PAUSE);
-}
-
-enum orderly_err orderly_resume(struct orderly *orderly, const struct orderly_partition *partitions, size_t count,
-                                const char *reason)
-{
-    return pause(orderly, partitions, count, reason, OD_EVENT_RESUME);
-}
-
 /* ---- seek ---- */
 
 struct seeking {

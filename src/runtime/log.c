@@ -10,9 +10,16 @@
 
 #define LINE_MAX_BYTES 1024
 
+static _Thread_local bool inside;
+
+bool od_log_inside(void)
+{
+    return inside;
+}
+
 void od_log(const struct orderly *orderly, int level, const char *area, const char *format, ...)
 {
-    if (orderly->callbacks.log == NULL) {
+    if (orderly->callbacks.log == NULL || inside) {
         return;
     }
     char line[LINE_MAX_BYTES];
@@ -20,7 +27,9 @@ void od_log(const struct orderly *orderly, int level, const char *area, const ch
     va_start(arguments, format);
     vsnprintf(line, sizeof line, format, arguments);
     va_end(arguments);
+    inside = true;
     orderly->callbacks.log(level, area, line, orderly->userdata);
+    inside = false;
 }
 
 static const char *const state_texts[OD_STATE_COUNT] = {

@@ -38,22 +38,6 @@ struct od_lease *od_loop_lease(struct od_loop *loop, uint32_t id)
     return loop->last_lease;
 }
 
-uint32_t od_loop_reason(struct od_loop *loop, const char *reason)
-{
-    for (size_t i = 0; i < loop->reason_count; i++) {
-        if (strcmp(loop->reasons[i], reason) == 0) {
-            return (uint32_t)i + 1;
-        }
-    }
-    char **reasons = realloc(loop->reasons, (loop->reason_count + 1) * sizeof *reasons);
-    if (reasons == NULL) {
-        return 0;
-    }
-    loop->reasons = reasons;
-    reasons[loop->reason_count] = strdup(reason);
-    return reasons[loop->reason_count] == NULL ? 0 : (uint32_t)++loop->reason_count;
-}
-
 /* ---- faults ---- */
 
 static void fail(struct od_loop *loop, enum orderly_err code, int kafka_code, bool ends, const char *text)
@@ -591,9 +575,8 @@ void od_loop_fini(struct od_loop *loop)
     od_map_fini(&loop->leases);
     free(loop->posts.items);
     free(loop->settled);
-    for (size_t i = 0; i < loop->reason_count; i++) {
+    for (size_t i = 0; i < OD_REASONS; i++) {
         free(loop->reasons[i]);
     }
-    free(loop->reasons);
     od_meters_fini(&loop->meters);
 }

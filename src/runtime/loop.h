@@ -31,6 +31,8 @@ struct od_chain {
     size_t count;
 };
 
+enum { OD_REASONS = 62 }; /* what a set of 64 bits has beside 0 and what the core counts as one */
+
 struct od_loop {
     struct orderly *orderly;
     pthread_t thread;
@@ -70,8 +72,7 @@ struct od_loop {
     int64_t close_until_ms;
     enum orderly_err result;
 
-    char **reasons; /* interned; the index is the core's number */
-    size_t reason_count;
+    char *reasons[OD_REASONS]; /* to pause; the place + 1 is the core's number; NULL: free */
     struct od_meters meters;
     int64_t state_since_ms[OD_STATE_COUNT]; /* of the member's named states */
     uint64_t engine_faults, commit_failures[OD_COMMIT_REFUSED + 1];
@@ -95,8 +96,6 @@ void od_loop_fault(void *loop, const struct od_engine_fault *);
 struct od_lease *od_loop_lease(struct od_loop *, uint32_t id);
 /* Performs all effects that wait (perform.c). */
 void od_loop_perform(struct od_loop *);
-/* The number of a reason to pause; 0 when out of memory. */
-uint32_t od_loop_reason(struct od_loop *, const char *reason);
 /* The end: nothing more is decided. */
 void od_loop_out_of_memory(struct od_loop *);
 /* Takes over what was settled: a chain with one reference each. */

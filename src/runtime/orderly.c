@@ -20,7 +20,7 @@ static _Thread_local bool inside;
 
 bool od_member_inside(void)
 {
-    return inside;
+    return inside || od_log_inside();
 }
 
 void od_member_set_inside(bool now)

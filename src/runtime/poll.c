@@ -11,6 +11,7 @@
 #include "runtime/ask.h"
 #include "runtime/batch.h"
 #include "runtime/clock.h"
+#include "runtime/log.h"
 #include "runtime/member.h"
 #include "runtime/record.h"
 
@@ -243,7 +244,7 @@ enum orderly_err orderly_poll(struct orderly *orderly, size_t max_records, int64
 
 int orderly_poll_fd(struct orderly *orderly)
 {
-    if (orderly == NULL) {
+    if (orderly == NULL || od_log_inside()) {
         return -1;
     }
     pthread_mutex_lock(&orderly->idle); /* nobody starts or ends meanwhile */

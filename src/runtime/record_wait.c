@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "runtime/clock.h"
+#include "runtime/log.h"
 #include "runtime/member.h"
 #include "runtime/record.h"
 
@@ -68,6 +69,9 @@ enum orderly_err orderly_record_sleep(struct orderly_record *record, int64_t ms)
     od_record_check(record);
     if (record == NULL || record->lease == NULL || ms < 0) {
         return ORDERLY_INVALID;
+    }
+    if (od_log_inside()) {
+        return ORDERLY_STATE;
     }
     struct orderly *orderly = record->lease->orderly;
     int64_t until_ms = od_clock_after(od_clock_ms(), ms);

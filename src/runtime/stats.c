@@ -225,6 +225,7 @@ static void member_metrics(struct stats_copy *copy, const struct od_loop *loop)
     counter(copy, "orderly_gate_forced_total", counters->gate_forced);
     counter(copy, "orderly_drains_cut_total", counters->drains_cut);
     counter(copy, "orderly_early_retries_total", counters->early);
+    counter(copy, "orderly_left_uncommitted_total", counters->left_uncommitted);
     counter(copy, "orderly_commits_total", counters->commits);
     static const char *const failures[] = {[OD_COMMIT_AGAIN] = "error=\"again\"",
                                            [OD_COMMIT_OVERTAKEN] = "error=\"overtaken\"",

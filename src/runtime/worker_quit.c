@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include "runtime/clock.h"
+#include "runtime/log.h"
 #include "runtime/member.h"
 
 static bool is_name(const struct orderly_partition *partition)
@@ -14,6 +15,9 @@ enum orderly_err orderly_sleep(struct orderly *orderly, const struct orderly_par
 {
     if (orderly == NULL || !is_name(partition) || ms < 0) {
         return ORDERLY_INVALID;
+    }
+    if (od_log_inside()) {
+        return ORDERLY_STATE;
     }
     int64_t until_ms = od_clock_after(od_clock_ms(), ms);
     enum orderly_err result = ORDERLY_OK;
@@ -109,6 +113,9 @@ enum orderly_err orderly_settle_wait(struct orderly *orderly, const struct order
         if (partitions[i].topic == NULL) {
             return ORDERLY_INVALID;
         }
+    }
+    if (od_log_inside()) {
+        return ORDERLY_STATE;
     }
     int64_t until_ms = od_clock_after(od_clock_ms(), timeout_ms);
     bool in_time = true;

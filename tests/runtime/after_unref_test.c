@@ -19,35 +19,35 @@
 #endif
 #define NOT_HELD "a record was unref'd by one who holds no reference of it"
 
-#define USES(X)                                                                       \
-    X(topic, (void)orderly_record_topic(record))                                      \
-    X(partition, (void)orderly_record_partition(record))                              \
-    X(offset, (void)orderly_record_offset(record))                                    \
-    X(timestamp_ms, (void)orderly_record_timestamp_ms(record))                        \
-    X(key, (void)orderly_record_key(record))                                          \
-    X(value, (void)orderly_record_value(record))                                      \
-    X(header_count, (void)orderly_record_header_count(record))                        \
-    X(header, (void)orderly_record_header(record, 0))                                 \
-    X(header_named, (void)orderly_record_header_named(record, "h"))                   \
-    X(leader_epoch, (void)orderly_record_leader_epoch(record))                        \
-    X(attempt, (void)orderly_record_attempt(record))                                  \
-    X(due_ms, (void)orderly_record_due_ms(record))                                    \
-    X(origin_topic, (void)orderly_record_origin_topic(record))                        \
-    X(origin_partition, (void)orderly_record_origin_partition(record))                \
-    X(origin_offset, (void)orderly_record_origin_offset(record))                      \
-    X(origin_timestamp_ms, (void)orderly_record_origin_timestamp_ms(record))          \
-    X(idempotency_key, (void)orderly_record_idempotency_key(record))                  \
-    X(fence, (void)orderly_record_fence(record))                                      \
-    X(cancelled, (void)orderly_record_cancelled(record, NULL, NULL))                  \
-    X(cancel_fd, (void)!orderly_record_cancel_fd(record, &(int){0}))                  \
-    X(sleep, (void)!orderly_record_sleep(record, 0))                                  \
-    X(extend, (void)!orderly_record_extend(record, 0))                                \
-    X(set_error, (void)!orderly_record_set_error(record, "a", "b"))                   \
-    X(set_delay, orderly_record_set_delay(record, 1))                                 \
-    X(view, (void)!orderly_record_view(record, &view))                                \
-    X(settle, (void)!orderly_settle(record, &settlement))                             \
-    X(mark, (void)!orderly_mark(record))                                              \
-    X(ref, (void)orderly_record_ref(record))                                          \
+#define USES(X)                                                              \
+    X(topic, (void)orderly_record_topic(record))                             \
+    X(partition, (void)orderly_record_partition(record))                     \
+    X(offset, (void)orderly_record_offset(record))                           \
+    X(timestamp_ms, (void)orderly_record_timestamp_ms(record))               \
+    X(key, (void)orderly_record_key(record))                                 \
+    X(value, (void)orderly_record_value(record))                             \
+    X(header_count, (void)orderly_record_header_count(record))               \
+    X(header, (void)orderly_record_header(record, 0))                        \
+    X(header_named, (void)orderly_record_header_named(record, "h"))          \
+    X(leader_epoch, (void)orderly_record_leader_epoch(record))               \
+    X(attempt, (void)orderly_record_attempt(record))                         \
+    X(due_ms, (void)orderly_record_due_ms(record))                           \
+    X(origin_topic, (void)orderly_record_origin_topic(record))               \
+    X(origin_partition, (void)orderly_record_origin_partition(record))       \
+    X(origin_offset, (void)orderly_record_origin_offset(record))             \
+    X(origin_timestamp_ms, (void)orderly_record_origin_timestamp_ms(record)) \
+    X(idempotency_key, (void)orderly_record_idempotency_key(record))         \
+    X(fence, (void)orderly_record_fence(record))                             \
+    X(cancelled, (void)orderly_record_cancelled(record, NULL, NULL))         \
+    X(cancel_fd, (void)!orderly_record_cancel_fd(record, &(int){0}))         \
+    X(sleep, (void)!orderly_record_sleep(record, 0))                         \
+    X(extend, (void)!orderly_record_extend(record, 0))                       \
+    X(set_error, (void)!orderly_record_set_error(record, "a", "b"))          \
+    X(set_delay, orderly_record_set_delay(record, 1))                        \
+    X(view, (void)!orderly_record_view(record, &view))                       \
+    X(settle, (void)!orderly_settle(record, &settlement))                    \
+    X(mark, (void)!orderly_mark(record))                                     \
+    X(ref, (void)orderly_record_ref(record))                                 \
     X(unref, orderly_record_unref(record))
 
 enum use {

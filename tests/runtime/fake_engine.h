@@ -45,6 +45,7 @@ size_t fake_copies(enum od_copy_kind);
 /* The error class of the last copy; "" none. */
 void fake_last_class(char *ret, size_t size);
 bool fake_is_assigned(int32_t partition);
+bool fake_started(void);
 bool fake_left(void);
 size_t fake_stood_still(void);
 /* Messages that are alive: 0 when nothing leaks. */

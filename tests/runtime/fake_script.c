@@ -163,6 +163,14 @@ bool fake_is_assigned(int32_t partition)
     return assigned;
 }
 
+bool fake_started(void)
+{
+    fake_lock();
+    bool started = fake.started;
+    fake_unlock();
+    return started;
+}
+
 bool fake_left(void)
 {
     fake_lock();
