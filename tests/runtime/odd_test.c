@@ -176,7 +176,8 @@ static void a_cap_beyond_all_bounds_and_a_timeout_beyond_all_time_are_fine(void 
     assert_int_equal(orderly_mark_batch(batch), ORDERLY_OK);
     orderly_batch_free(batch);
     assert_int_equal(orderly_commit(orderly, NULL, 0, INT64_MAX, NULL), ORDERLY_OK);
-    assert_int_equal(orderly_mark_offset(orderly, &first_partition, INT64_MAX), ORDERLY_OK); /* no more than was handed out */
+    assert_int_equal(orderly_mark_offset(orderly, &first_partition, INT64_MAX),
+                     ORDERLY_OK); /* no more than was handed out */
     assert_int_equal(orderly_commit(orderly, NULL, 0, -1, NULL), ORDERLY_OK);
     assert_true(fake_committed(0) <= 10);
     assert_int_equal(orderly_seek(orderly, &first_partition, INT64_MAX), ORDERLY_OK);

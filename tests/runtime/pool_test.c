@@ -168,9 +168,10 @@ static void what_a_batch_handler_leaves_unset_is_held_and_never_acked(void **sta
     struct run run;
     fake_append(0, 4, 0);
     struct orderly *orderly = fake_member(NULL, NULL, NULL);
-    run_begin(&run, orderly,
-              &(struct orderly_handler){
-                  .userdata = &crowd, .handle_batch = leave_unset, .batch_max = 4, .batch_wait_ms = 1000, .workers = 1});
+    run_begin(
+        &run, orderly,
+        &(struct orderly_handler){
+            .userdata = &crowd, .handle_batch = leave_unset, .batch_max = 4, .batch_wait_ms = 1000, .workers = 1});
     assert_true(wait_count(&crowd.calls, 1));
     assert_true(wait_condition(orderly, "handler_fault"));
     assert_int_equal(run_end(&run), ORDERLY_OK);

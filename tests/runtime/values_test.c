@@ -185,7 +185,8 @@ static void nothing_connects_before_the_first_poll_or_run(void **state)
 static void a_record_outlives_its_batch_and_its_member(void **state)
 {
     (void)state;
-    struct orderly *orderly = fake_member(NULL, NULL, NULL);
+    const char *more[] = {"close_timeout=50ms", "rebalance.drain_timeout=20ms", "commit.timeout=20ms", NULL};
+    struct orderly *orderly = fake_member(more, NULL, NULL);
     fake_append(0, 2, 2);
     struct orderly_batch *batch = poll_some(orderly, 2);
     assert_int_equal(orderly_batch_count(batch), 2);
