@@ -58,27 +58,45 @@ rd_kafka_error_t *od_answer_take_back(rd_kafka_t *rk, const rd_kafka_topic_parti
 }
 
 /* Nothing is taken any more, all is given. */
-static void *answer_main(void *argument)
+static void decline(rd_kafka_t *rk, bool assign, const rd_kafka_topic_partition_list_t *list)
 {
-    struct answer *answer = argument;
     rd_kafka_error_t *error = NULL;
-    const char *protocol = rd_kafka_rebalance_protocol(answer->rk);
+    const char *protocol = rd_kafka_rebalance_protocol(rk);
     if (!protocol || strcmp(protocol, "COOPERATIVE") != 0) {
-        rd_kafka_assign(answer->rk, NULL);
-    } else if (answer->assign) {
+        rd_kafka_assign(rk, NULL);
+    } else if (assign) {
         rd_kafka_topic_partition_list_t *none = rd_kafka_topic_partition_list_new(1);
-        error = rd_kafka_incremental_assign(answer->rk, none);
+        error = rd_kafka_incremental_assign(rk, none);
         rd_kafka_topic_partition_list_destroy(none);
     } else {
-        error = od_answer_take_back(answer->rk, answer->list);
+        error = od_answer_take_back(rk, list);
     }
     if (error) {
         rd_kafka_error_destroy(error); /* it has ended, or asks for nothing */
     }
+}
+
+static bool is_assign(rd_kafka_event_t *event)
+{
+    return rd_kafka_event_error(event) == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS;
+}
+
+static void *answer_main(void *argument)
+{
+    struct answer *answer = argument;
+    decline(answer->rk, answer->assign, answer->list);
     rd_kafka_topic_partition_list_destroy(answer->list);
     atomic_fetch_sub(&answer->answering->count, 1);
     free(answer);
     return NULL;
+}
+
+void od_answer_no(struct od_engine *engine, rd_kafka_event_t *event)
+{
+    const rd_kafka_topic_partition_list_t *list = rd_kafka_event_topic_partition_list(event);
+    if (list) {
+        decline(engine->handle->rk, is_assign(event), list);
+    }
 }
 
 void od_answer_apart(struct od_engine *engine, rd_kafka_event_t *event)
@@ -92,9 +110,8 @@ void od_answer_apart(struct od_engine *engine, rd_kafka_event_t *event)
     if (!answer) {
         return; /* the leave ends at its timeout */
     }
-    *answer = (struct answer){handle->answering, handle->rk,
-                              rd_kafka_event_error(event) == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS,
-                              rd_kafka_topic_partition_list_copy(list)};
+    *answer =
+        (struct answer){handle->answering, handle->rk, is_assign(event), rd_kafka_topic_partition_list_copy(list)};
     pthread_t thread;
     atomic_fetch_add(&handle->answering->count, 1);
     if (pthread_create(&thread, NULL, answer_main, answer) == 0) {

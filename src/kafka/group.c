@@ -346,7 +346,11 @@ void od_group_event(struct od_engine *engine, rd_kafka_event_t *event)
     const rd_kafka_topic_partition_list_t *list = rd_kafka_event_topic_partition_list(event);
     rd_kafka_resp_err_t err = rd_kafka_event_error(event);
     if (od_leave_begun(engine)) {
-        od_answer_apart(engine, event);
+        if (engine->leaving.closing) {
+            od_answer_apart(engine, event);
+        } else {
+            od_answer_no(engine, event);
+        }
         return;
     }
     refresh_protocol(engine);

@@ -396,8 +396,8 @@ void od_ends_serve(struct od_engine *);
 /* ---- leave.c --------------------------------------------------------------------------------------------------- */
 
 struct od_leaving {
-    bool wanted, left_told, nothing_to_leave;
-    int64_t give_up_ms;
+    bool wanted, closing, left_told, nothing_to_leave;
+    int64_t give_up_ms, join_by_ms;
 };
 void od_leave_serve(struct od_engine *);
 /* From then on nothing may be asked of librdkafka's group part: answer.c says why. Subscriptions end with the wish to leave. */
@@ -408,7 +408,9 @@ bool od_leave_begun(const struct od_engine *);
 struct od_answering *od_answering_new(void);
 /* Waits until no thread uses the handle any more, perhaps for ever, and frees it. NULL is fine. Thread: the one that destroys the handle. */
 void od_answering_end(struct od_answering *);
-/* Answers a rebalance from a thread of its own: we leave, nothing is kept. */
+/* Answers a rebalance: we leave, nothing is kept. Before the close. */
+void od_answer_no(struct od_engine *, rd_kafka_event_t *);
+/* The same from a thread of its own, once the close has begun. */
 void od_answer_apart(struct od_engine *, rd_kafka_event_t *);
 /* Those of `wanted` that librdkafka really reads; all else would be refused as a whole. The error is the caller's. */
 rd_kafka_error_t *od_answer_take_back(rd_kafka_t *, const rd_kafka_topic_partition_list_t *wanted);

@@ -5,6 +5,7 @@
 #include "kafka/inside.h"
 
 #define LEAVE_TIMEOUT_MS 10000
+#define JOIN_TIMEOUT_MS 1000
 
 void od_engine_leave(struct od_engine *engine)
 {
@@ -23,15 +24,36 @@ bool od_leave_begun(const struct od_engine *engine)
 
 static void begin(struct od_engine *engine)
 {
+    bool subscribed = engine->state != OD_ENGINE_IDLE && engine->state != OD_ENGINE_STARTING;
     engine->state = OD_ENGINE_LEAVING;
     engine->recovery.wanted = false; /* the old handle is the one to leave with */
     if (engine->handle) {
         od_group_give_up(engine);
     }
     engine->leaving.give_up_ms = engine->now_ms + LEAVE_TIMEOUT_MS;
-    if (!engine->handle) {
-        return;
+    engine->leaving.join_by_ms = subscribed ? engine->now_ms + JOIN_TIMEOUT_MS : engine->now_ms;
+}
+
+/*
+ * Whether librdkafka knows that it is a member; else it sends no leave, although its first request may have been answered already: what the group takes
+ * for a member then has its share of the partitions until its session ends.
+ */
+static bool knows_its_membership(const struct od_engine *engine)
+{
+    rd_kafka_consumer_group_metadata_t *metadata = rd_kafka_consumer_group_metadata(engine->handle->rk);
+    if (!metadata) {
+        return false;
     }
+    const char *member = rd_kafka_consumer_group_metadata_member_id(metadata);
+    bool consumer = od_settings_property_is(engine->settings, "group.protocol", "consumer"); /* it names itself */
+    bool known = member && member[0] && (!consumer || rd_kafka_consumer_group_metadata_generation_id(metadata) > 0);
+    rd_kafka_consumer_group_metadata_destroy(metadata);
+    return known;
+}
+
+static void close_handle(struct od_engine *engine)
+{
+    engine->leaving.closing = true;
     rd_kafka_error_t *error = rd_kafka_consumer_close_queue(engine->handle->rk, engine->handle->main);
     if (error) {
         /* After a fatal error there is no membership that could be given up. */
@@ -49,6 +71,12 @@ void od_leave_serve(struct od_engine *engine)
     }
     if (leaving->give_up_ms == 0) {
         begin(engine);
+    }
+    if (engine->handle && !leaving->closing) {
+        if (engine->now_ms < leaving->join_by_ms && !knows_its_membership(engine)) {
+            return;
+        }
+        close_handle(engine);
     }
     bool closed = !engine->handle || leaving->nothing_to_leave || rd_kafka_consumer_closed(engine->handle->rk);
     if (!closed && engine->now_ms < leaving->give_up_ms) {

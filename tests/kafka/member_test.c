@@ -199,6 +199,46 @@ static void nothing_is_asked_of_a_group_from_the_leave_on(void **state)
     rig_stop(&rig);
 }
 
+static bool group_was_asked(void)
+{
+    size_t count = 0;
+    bool found = false;
+    rd_kafka_mock_request_t **requests = rd_kafka_mock_get_requests(broker.cluster, &count);
+    for (size_t i = 0; i < count; i++) {
+        found |= rd_kafka_mock_request_api_key(requests[i]) == CONSUMER_GROUP_HEARTBEAT;
+    }
+    rd_kafka_mock_request_destroy_array(requests, count);
+    return found;
+}
+
+/* librdkafka sends no leave before it has the answer to its first request, with which the group has taken it for a member. */
+static void a_member_that_leaves_while_it_joins_has_left(void **state)
+{
+    (void)state;
+    struct rig first, second;
+    const char *topic = fresh_name("t"), *group = fresh_name("g");
+    if (broker_is_real(&broker)) {
+        skip(); /* its first answer comes too soon to be awaited */
+    }
+    broker_hospital(&broker, topic, group, 1);
+    rig_make(&first, &broker, group, topic, consumer);
+    rig_make(&second, &broker, group, topic, consumer);
+    rd_kafka_mock_start_request_tracking(broker.cluster);
+    rd_kafka_mock_broker_push_request_error_rtts(broker.cluster, 1, CONSUMER_GROUP_HEARTBEAT, 1,
+                                                 RD_KAFKA_RESP_ERR_NO_ERROR, 300);
+    rig_start(&first);
+    rigs_until(group_was_asked(), &first);
+    rd_kafka_mock_stop_request_tracking(broker.cluster);
+    rig_leave(&first);
+    rig_start(&second);
+    int64_t start = rig_now();
+    rigs_until(rig_owned(&second) == 2, &second);
+    assert_in_range(rig_now() - start, 0, 20000); /* not the session, of 30 s and more, of a member that is no more */
+    rig_leave(&second);
+    rig_stop(&first);
+    rig_stop(&second);
+}
+
 static void a_fenced_instance_ends_the_run(void **state)
 {
     (void)state;
@@ -332,6 +372,7 @@ int main(void)
         cmocka_unit_test(a_fatal_error_loses_everything_and_joins_anew),
         cmocka_unit_test(leaving_does_not_wait_for_a_recovery),
         cmocka_unit_test(nothing_is_asked_of_a_group_from_the_leave_on),
+        cmocka_unit_test(a_member_that_leaves_while_it_joins_has_left),
         cmocka_unit_test(a_fenced_instance_ends_the_run),
         cmocka_unit_test(a_member_that_stood_still_is_confirmed_by_the_group),
         cmocka_unit_test(a_doubt_ends_also_when_nothing_is_left_to_lose),
