@@ -1,6 +1,7 @@
 /*
  * One stage of a chain: reads a topic as a member of a group, writes each record to the next topic, and acks it when that one is stored. Both faces;
- * writes the journal, and what it wrote in produce.c's form.
+ * writes the journal, in which a record's number is its place in the topic read (a record of the stage before may lie there twice), and the numbers of
+ * the producer's records that it passed on. It leaves by itself after --rounds assignments or --batches of records.
  */
 #include <inttypes.h>
 #include <librdkafka/rdkafka.h>
@@ -18,19 +19,23 @@
 #include "common/options.h"
 
 static const char *brokers, *group, *topic, *to, *journal, *out, *face = "run";
-static int64_t workers = 2, rounds;
+static int64_t workers = 2, rounds, batches;
 static struct orderly *member;
 static struct orderly_config *config;
 static rd_kafka_t *producer;
 static FILE *written;
 static int journal_fd = -1;
 static atomic_bool ended;
-static atomic_int rounds_seen;
+static atomic_int rounds_seen, unsettled;
+static atomic_llong handled;
+
+#define BATCH 500
+#define PLACE_BITS 40 /* of the offset, below the partition's number */
 
 struct copy {
     struct orderly_record *record;
-    struct test_plan plan;
-    uint64_t key_hash, hash, header_hash;
+    struct test_plan plan; /* its id is the place */
+    uint64_t id;           /* the producer's */
 };
 
 static void on_signal(int number)
@@ -70,8 +75,7 @@ static void on_delivery(rd_kafka_t *rk, const rd_kafka_message_t *message, void 
     (void)rk;
     (void)opaque;
     if (!message->err) {
-        fprintf(written, "%" PRIu64 " %" PRId32 " %" PRId64 " %" PRIx64 " %" PRIx64 " %" PRIx64 " A 0\n", copy->plan.id,
-                message->partition, message->offset, copy->key_hash, copy->hash, copy->header_hash);
+        fprintf(written, "%" PRIu64 "\n", copy->id);
         fflush(written);
     }
     test_journal_end(journal_fd, &copy->plan, orderly_record_attempt(copy->record), outcome, -1);
@@ -81,7 +85,7 @@ static void on_delivery(rd_kafka_t *rk, const rd_kafka_message_t *message, void 
 }
 
 /* Hands the copy to the producer; the record is settled when it is stored. */
-static bool pass_on(struct orderly_record *record)
+static void pass_on(struct orderly_record *record)
 {
     struct orderly_record_view view = ORDERLY_RECORD_VIEW_INIT;
     struct orderly_bytes text = orderly_record_header_named(record, TEST_PLAN_HEADER);
@@ -95,9 +99,16 @@ static bool pass_on(struct orderly_record *record)
         abort();
     }
     copy->record = orderly_record_ref(record);
-    copy->key_hash = test_hash(TEST_HASH_START, view.key.data, view.key.size);
-    copy->hash = test_hash(copy->key_hash, view.value.data, view.value.size);
-    run = (struct test_run){view.topic, view.partition, view.offset, view.attempt, 0, view.fence, copy->hash};
+    copy->id = copy->plan.id;
+    copy->plan.id = (uint64_t)view.partition << PLACE_BITS | (uint64_t)view.offset;
+    run = (struct test_run){
+        view.topic,
+        view.partition,
+        view.offset,
+        view.attempt,
+        0,
+        view.fence,
+        test_hash(test_hash(TEST_HASH_START, view.key.data, view.key.size), view.value.data, view.value.size)};
     test_journal_begin(journal_fd, &copy->plan, &run);
     rd_kafka_header_add(headers, TEST_PLAN_HEADER, -1, text.data, (ssize_t)text.size);
     do {
@@ -114,21 +125,23 @@ static bool pass_on(struct orderly_record *record)
         fprintf(stderr, "chain: %s\n", rd_kafka_err2str(error));
         abort();
     }
-    return true;
 }
 
 static enum orderly_outcome handle(struct orderly_record *record, void *userdata)
 {
     (void)userdata;
+    if (atomic_fetch_add(&handled, 1) + 1 == batches * BATCH) {
+        (void)!orderly_close(member);
+    }
     pass_on(record);
     return ORDERLY_PENDING;
 }
 
 static enum orderly_err poll_loop(void)
 {
-    for (;;) {
+    for (int64_t polled = 0;;) {
         struct orderly_batch *batch = NULL;
-        enum orderly_err error = orderly_poll(member, 500, 1000, &batch);
+        enum orderly_err error = orderly_poll(member, BATCH, 1000, &batch);
 
         if (error == ORDERLY_CLOSED) {
             return orderly_drain(member, 30000);
@@ -143,8 +156,12 @@ static enum orderly_err poll_loop(void)
             /* the batch is done when its copies are stored: then a rebalance may come */
             if (orderly_settle_wait(member, NULL, 0, 30000) != ORDERLY_OK) {
                 fprintf(stderr, "chain: a batch does not settle\n");
+                atomic_fetch_add(&unsettled, 1);
             }
             orderly_allow_rebalance(member);
+            if (++polled == batches) {
+                (void)!orderly_close(member);
+            }
         } else if (error != ORDERLY_TIMEOUT && error != ORDERLY_INTERRUPTED) {
             return error;
         }
@@ -201,17 +218,12 @@ int main(int argc, char **argv)
     struct orderly_handler handler = ORDERLY_HANDLER_INIT;
     struct orderly_error error = ORDERLY_ERROR_INIT;
     struct sigaction action = {.sa_handler = on_signal};
-    const struct test_option rows[] = {{.name = "brokers", .text = &brokers},
-                                       {.name = "group", .text = &group},
-                                       {.name = "topic", .text = &topic},
-                                       {.name = "to", .text = &to},
-                                       {.name = "journal", .text = &journal},
-                                       {.name = "out", .text = &out},
-                                       {.name = "face", .text = &face},
-                                       {.name = "workers", .number = &workers},
-                                       {.name = "rounds", .number = &rounds},
-                                       {.name = "set", .each = on_setting},
-                                       {.name = NULL}};
+    const struct test_option rows[] = {{.name = "brokers", .text = &brokers}, {.name = "group", .text = &group},
+                                       {.name = "topic", .text = &topic},     {.name = "to", .text = &to},
+                                       {.name = "journal", .text = &journal}, {.name = "out", .text = &out},
+                                       {.name = "face", .text = &face},       {.name = "workers", .number = &workers},
+                                       {.name = "rounds", .number = &rounds}, {.name = "batches", .number = &batches},
+                                       {.name = "set", .each = on_setting},   {.name = NULL}};
     pthread_t server;
     enum orderly_err result;
 
@@ -247,5 +259,5 @@ int main(int argc, char **argv)
     rd_kafka_flush(producer, 10000);
     rd_kafka_destroy(producer);
     fclose(written);
-    return result == ORDERLY_OK ? 0 : 1;
+    return result == ORDERLY_OK && atomic_load(&unsettled) == 0 ? 0 : 1;
 }

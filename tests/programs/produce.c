@@ -235,7 +235,7 @@ int main(int argc, char **argv)
         produce_one(rk, first_id + i, value);
         rd_kafka_poll(rk, 0);
     }
-    rd_kafka_flush(rk, 120000);
+    rd_kafka_flush(rk, 300000);
     rd_kafka_destroy(rk);
     free(value);
     fclose(written);
