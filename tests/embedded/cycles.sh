@@ -5,7 +5,7 @@
 set -eu
 # shellcheck source=tests/support/embedded.sh
 . "$ORDERLY_SOURCE_DIR/tests/support/embedded.sh"
-if [ "${SCALE:-ci}" = full ]; then lives=1000 rounds=1000 rate=40 count=20000; else lives=60 rounds=20 rate=40 count=1000; fi
+if [ "${SCALE:-ci}" = full ]; then lives=1000 rounds=1000 rate=100 count=20000 tries_most=6000; else lives=60 rounds=20 rate=40 count=1000; fi
 
 # A sanitizer keeps memory for later; it looks for leaks itself.
 growth=16384
