@@ -35,15 +35,16 @@ static int64_t clamp(int64_t value, int64_t low, int64_t high)
 
 /*
  * The process may use memory.records and 48 MiB. The records count what the core holds (our own copies), so librdkafka's queues and buffers
- * come out of the 48: 24 MiB, and an eighth of what memory.records has above 64 MiB. With split queues the limits of librdkafka hold for each partition,
- * and a message pins its whole fetch response: hence small partition queues and small responses, asked for often (fetch.queue.backoff.ms).
+ * come out of the 48, and out of an eighth of what memory.records has above 64 MiB. With split queues the limits of librdkafka hold for each
+ * partition, and what they count is a third of what it takes: a message of 200 bytes has 400 around it, pins its whole fetch response, and a
+ * fetch brings its bytes on top of a queue that is almost full (measured with 48 full partitions: 2 MiB each with twice these numbers). Hence
+ * small partition queues and small responses, asked for often (fetch.queue.backoff.ms).
  */
 void od_budget_derive(const struct od_settings *settings, struct od_budget *ret)
 {
-    int64_t above = settings->memory_records > 64 * MIB ? settings->memory_records - 64 * MIB : 0;
-    int64_t share = clamp(24 * MIB + above / 8, 24 * MIB, 128 * MIB);
-    ret->queue_kbytes = clamp(share / KIB / 64, 256, 4096);
-    ret->queue_messages = clamp(ret->queue_kbytes * KIB / 256, 1000, 100000);
+    int64_t share = clamp(settings->memory_records / 16 * 3, 12 * MIB, 128 * MIB);
+    ret->queue_kbytes = clamp(share / KIB / 64, 128, 4096);
+    ret->queue_messages = clamp(ret->queue_kbytes * KIB / 256, 500, 100000);
     ret->partition_fetch = clamp(share / 64, 64 * KIB, MIB);
     ret->fetch = clamp(share / 6, MIB, 16 * MIB);
 }
