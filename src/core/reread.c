@@ -267,7 +267,10 @@ static void arrived(struct od_core *core, struct od_stay *stay, uint32_t slot, c
     od_queue_retag(core, stay, slot, event->reread.tag, event->reread.size_bytes);
     od_named_leave(core, stay, OD_STATE_READ_FAILING);
     int64_t left = record->due_ms - core->now_ms;
-    if (record->flags & OD_FLAG_RELIEF) {
+    if (stay->end != OD_END_NONE || core->close.stage != OD_CLOSE_NOT) {
+        record->flags &= (uint8_t)~OD_FLAG_RELIEF; /* nothing begins any more */
+        push(core, stay, slot);
+    } else if (record->flags & OD_FLAG_RELIEF) {
         od_copy_begin(core, stay, slot, OD_COPY_RELIEF, left > 0 ? left : 0);
     } else if (left > 0) {
         push(core, stay, slot);

@@ -260,10 +260,14 @@ static void live_with(int spare, const char *bootstrap)
     struct orderly_config *config = NULL;
     struct orderly *orderly = NULL;
     struct orderly_batch *batch = NULL;
-    const char *const pairs[][2] = {{"kafka.bootstrap.servers", bootstrap}, {"kafka.group.id", "doctors"},
-                                    {"kafka.group.protocol", "consumer"},   {"topics", "ward"},
-                                    {"start", "earliest"},                  {"close_timeout", "1s"},
-                                    {"rebalance.drain_timeout", "500ms"},   {"commit.timeout", "500ms"}};
+    const char *const pairs[][2] = {{"kafka.bootstrap.servers", bootstrap},
+                                    {"kafka.group.id", "doctors"},
+                                    {"kafka.group.protocol", "consumer"},
+                                    {"topics", "ward"},
+                                    {"start", "earliest"},
+                                    {"close_timeout", "1s"},
+                                    {"rebalance.drain_timeout", "500ms"},
+                                    {"commit.timeout", "500ms"}};
     enum orderly_err error = orderly_config_new(&config);
     if (error != ORDERLY_OK || !leave_descriptors(spare)) {
         _exit(100);
@@ -276,7 +280,8 @@ static void live_with(int spare, const char *bootstrap)
     error = orderly_new(config, &orderly, NULL);
     orderly_config_free(config);
     if (error != ORDERLY_OK) {
-        _exit(orderly == NULL && (error == ORDERLY_LIMIT || error == ORDERLY_NOMEM || error == ORDERLY_KAFKA) ? 1 : 102);
+        _exit(orderly == NULL && (error == ORDERLY_LIMIT || error == ORDERLY_NOMEM || error == ORDERLY_KAFKA) ? 1
+                                                                                                              : 102);
     }
     (void)orderly_poll_fd(orderly);
     error = orderly_poll(orderly, 1, 300, &batch);
@@ -320,7 +325,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_held_batch_keeps_its_partition_from_the_member_that_comes, begin, end),
-        cmocka_unit_test_setup_teardown(a_commit_while_the_broker_is_away_times_out_and_the_next_one_has_it, begin, end),
+        cmocka_unit_test_setup_teardown(a_commit_while_the_broker_is_away_times_out_and_the_next_one_has_it, begin,
+                                        end),
         cmocka_unit_test_setup_teardown(what_is_used_after_free_of_the_member_answers, begin, end),
         cmocka_unit_test_setup_teardown(with_few_descriptors_there_is_an_error_never_a_crash_or_a_hang, begin, end),
     };

@@ -23,7 +23,8 @@ static void check(struct crowd *crowd, bool good)
 static bool is_fine(enum orderly_err error)
 {
     return error == ORDERLY_OK || error == ORDERLY_STALE || error == ORDERLY_CLOSED || error == ORDERLY_TIMEOUT ||
-           error == ORDERLY_CANCELLED || error == ORDERLY_NO_OFFSET || error == ORDERLY_FENCED || error == ORDERLY_LIMIT;
+           error == ORDERLY_CANCELLED || error == ORDERLY_NO_OFFSET || error == ORDERLY_FENCED ||
+           error == ORDERLY_LIMIT;
 }
 
 static void *look(void *opaque)

@@ -265,7 +265,7 @@ static void reread_answered(struct sim *sim, const struct sim_event *event)
     int64_t offset = (int64_t)event->c;
     struct od_event answer = {.type = OD_EVENT_REREAD, .reread = {.record = event->a}};
     const struct sim_entry *entry = sim_entry_at(partition, offset);
-    if (offset < partition->log_start) {
+    if (!entry || offset < partition->log_start) { /* deleted, or cut off by an election */
         answer.reread.result = OD_REREAD_GONE;
     } else if (fails(sim, sim->faults.rereads, 200)) {
         answer.reread.result = OD_REREAD_AGAIN;
