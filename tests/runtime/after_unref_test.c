@@ -84,6 +84,13 @@ static void use_it(struct orderly_record *record, int use)
     }
 }
 
+/* Uses after the last unref are caught in debug builds. */
+#ifdef NDEBUG
+enum { CAUGHT = 0 };
+#else
+enum { CAUGHT = 1 };
+#endif
+
 /* Uses the record in a process of its own. True when that ended by itself, before its time, and said what it should. */
 static bool ends_with(struct orderly_record *record, int use, const char *expected)
 {
@@ -129,11 +136,11 @@ static void a_record_that_was_freed_is_recognised_by_each_function(void **state)
     orderly_batch_free(batch);
     orderly_record_unref(record);
     assert_true(fake_wait(is_gone, NULL));
-#ifndef NDEBUG
-    for (int use = 0; use < USE_COUNT; use++) {
-        assert_true(ends_with(record, use, USED_AFTER));
+    if (CAUGHT) {
+        for (int use = 0; use < USE_COUNT; use++) {
+            assert_true(ends_with(record, use, USED_AFTER));
+        }
     }
-#endif
     face_free(orderly);
 }
 
@@ -154,10 +161,10 @@ static void a_twin_that_was_freed_is_recognised_too(void **state)
     assert_int_equal(orderly_mark(twin), ORDERLY_OK);
     orderly_batch_free(batch);
     assert_true(fake_wait(is_gone, NULL));
-#ifndef NDEBUG
-    assert_true(ends_with(twin, USE_mark, USED_AFTER));
-    assert_true(ends_with(twin, USE_offset, USED_AFTER));
-#endif
+    if (CAUGHT) {
+        assert_true(ends_with(twin, USE_mark, USED_AFTER));
+        assert_true(ends_with(twin, USE_offset, USED_AFTER));
+    }
     face_free(orderly);
 }
 
@@ -168,12 +175,12 @@ static void an_unref_without_a_reference_does_not_take_the_librarys(void **state
     fake_append(0, 1, 0);
     struct orderly_batch *batch = poll_some(orderly, 1);
     struct orderly_record *record = orderly_batch_record(batch, 0); /* borrowed */
-#ifndef NDEBUG
-    assert_true(ends_with(record, USE_unref, NOT_HELD));
-    assert_ptr_equal(orderly_record_ref(record), record);
-    orderly_record_unref(record);
-    assert_true(ends_with(record, USE_unref, NOT_HELD));
-#endif
+    if (CAUGHT) {
+        assert_true(ends_with(record, USE_unref, NOT_HELD));
+        assert_ptr_equal(orderly_record_ref(record), record);
+        orderly_record_unref(record);
+        assert_true(ends_with(record, USE_unref, NOT_HELD));
+    }
     assert_int_equal(orderly_mark(record), ORDERLY_OK);
     orderly_batch_free(batch);
     face_free(orderly);
