@@ -7,10 +7,6 @@ set -eu
 . "$ORDERLY_SOURCE_DIR/tests/support/embedded.sh"
 if [ "${SCALE:-ci}" = full ]; then lives=1000 rounds=1000 rate=100 count=20000 tries_most=6000; else lives=60 rounds=20 rate=40 count=1000; fi
 
-# A sanitizer keeps memory for later; it looks for leaks itself.
-growth=16384
-! nm "$ORDERLY_BUILD_DIR/programs/cycles" | grep -q '__[at]san_init' || growth=1048576
-
 orderly broker --topic cycles:6 --topic cycles.g.retry:6 --topic cycles.g.dlt:6 >address 2>/dev/null &
 broker=$! producer='' last=''
 trap 'kill -KILL $broker $producer $last 2>/dev/null' EXIT
@@ -19,7 +15,7 @@ brokers=$(sed 's/bootstrap.servers=//' address)
 
 produce --brokers "$brokers" --topic cycles --out produced --count $count --keys 100 --rate $rate --plans 'A*95,R1:300*5' &
 producer=$!
-cycles --brokers "$brokers" --group g --topic cycles --journal journal --cycles $lives --rounds $rounds --growth-kib "$growth" \
+cycles --brokers "$brokers" --group g --topic cycles --journal journal --cycles $lives --rounds $rounds \
     --set kafka.group.protocol=consumer >cycles.out 2>cycles.log || { cat cycles.out && tail -n 20 cycles.log && fail "cycles"; }
 cat cycles.out
 member --brokers "$brokers" --group g --topic cycles --journal journal --set kafka.group.protocol=consumer 2>last.log &

@@ -15,7 +15,13 @@ struct request {
     size_t used;
 };
 
-enum { API_JOIN_GROUP = 11, API_LEAVE_GROUP = 13, API_CONSUMER_GROUP_HEARTBEAT = 68 };
+enum {
+    API_JOIN_GROUP = 11,
+    API_LEAVE_GROUP = 13,
+    API_DESCRIBE_GROUPS = 15,
+    API_CONSUMER_GROUP_HEARTBEAT = 68,
+    API_CONSUMER_GROUP_DESCRIBE = 69
+};
 
 static void put(struct request *r, const void *data, size_t size)
 {
@@ -98,31 +104,36 @@ static bool read_all(int fd, unsigned char *to, size_t size)
     return true;
 }
 
-/* Sends it and looks at the error code that stands `at` bytes into the answer's body. */
-static bool ask(const char *broker, struct request *r, size_t at)
+/* Sends it; the size of the answer, 0 when there is none. */
+static size_t exchange(const char *broker, struct request *r, unsigned char *answer, size_t room)
 {
-    unsigned char answer[4096];
     uint32_t size = htonl((uint32_t)(r->used - 4));
     int fd = dial(broker);
-    bool done = false;
+    size_t got = 0;
 
     memcpy(r->bytes, &size, 4);
     if (fd >= 0 && write(fd, r->bytes, r->used) == (ssize_t)r->used && read_all(fd, answer, 4)) {
         memcpy(&size, answer, 4);
         size = ntohl(size);
-        if (size >= at + 6 && size <= sizeof answer && read_all(fd, answer, size)) {
-            int code = answer[4 + at] * 256 + answer[5 + at];
-
-            if (code != 0) {
-                fprintf(stderr, "the broker says %d\n", code);
-            }
-            done = code == 0;
-        }
+        got = size <= room && read_all(fd, answer, size) ? size : 0;
     }
     if (fd >= 0) {
         close(fd);
     }
-    return done;
+    return got;
+}
+
+/* Sends it and looks at the error code that stands `at` bytes into the answer's body. */
+static bool ask(const char *broker, struct request *r, size_t at)
+{
+    unsigned char answer[4096];
+    size_t size = exchange(broker, r, answer, sizeof answer);
+    int code = size >= at + 6 ? answer[4 + at] * 256 + answer[5 + at] : -1;
+
+    if (code > 0) {
+        fprintf(stderr, "the broker says %d\n", code);
+    }
+    return code == 0;
 }
 
 static bool leave_group(const char *broker, const char *group, const char *member_id)
@@ -158,6 +169,29 @@ static bool heartbeat_that_leaves(const char *broker, const char *group, const c
 bool test_evict(const char *broker, const char *group, const char *member_id, bool kip848)
 {
     return kip848 ? heartbeat_that_leaves(broker, group, member_id) : leave_group(broker, group, member_id);
+}
+
+bool test_is_member(const char *broker, const char *group, const char *member_id, bool kip848)
+{
+    static unsigned char answer[1 << 20];
+    struct request r;
+
+    begin(&r, kip848 ? API_CONSUMER_GROUP_DESCRIBE : API_DESCRIBE_GROUPS, 0, kip848);
+    if (kip848) {
+        put_number(&r, 2, 1); /* one group */
+        put_compact(&r, group);
+        put_number(&r, 0, 1); /* no operations */
+        put_number(&r, 0, 1);
+    } else {
+        put_number(&r, 1, 4);
+        put_text(&r, group);
+    }
+    size_t size = exchange(broker, &r, answer, sizeof answer);
+    if (size == 0) {
+        fprintf(stderr, "the broker does not describe the group\n");
+        exit(2);
+    }
+    return memmem(answer, size, member_id, strlen(member_id)) != NULL;
 }
 
 bool test_join_as(const char *broker, const char *group, const char *protocol_type)
