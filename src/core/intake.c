@@ -33,8 +33,8 @@ static int64_t wait_of(struct od_core *core, struct od_stay *stay, const struct 
     return wait;
 }
 
-/* The former owner spent attempts on it, in its lane: it waits on until it is due, or anew, by the policy, before its successors; and by this
- * clock the time it came with may not be there yet. */
+/* The former owner spent attempts on it, in its lane: it waits on until it is due, before its successors, and no longer when it was due there already
+ * or ran; by this clock the time it came with may not be there yet. */
 static void take_over(struct od_core *core, struct od_stay *stay, uint32_t slot, uint32_t attempts, int64_t wait)
 {
     struct od_record *record = od_record_at(&core->records, slot);
@@ -42,8 +42,7 @@ static void take_over(struct od_core *core, struct od_stay *stay, uint32_t slot,
     record->flags |= OD_FLAG_ATTEMPTED | OD_FLAG_DISPATCHED;
     stay->attempted++;
     int64_t due = od_offset_map_due(&stay->map, record->offset, record->leader_epoch);
-    int64_t delay = due ? od_retry_delay(core->settings, -1, due, core->wall_ms, attempts, &core->random)
-                        : od_retry_backoff(core->settings, attempts, &core->random);
+    int64_t delay = due ? od_retry_delay(core->settings, -1, due, core->wall_ms, attempts, &core->random) : 0;
     od_queue_new_parked(core, stay, slot, od_not_before(core->now_ms, delay > wait ? delay : wait));
 }
 

@@ -83,7 +83,7 @@ void od_offset_map_fini(struct od_offset_map *);
 bool od_offset_map_done(const struct od_offset_map *, int64_t offset, int32_t leader_epoch);
 /* Attempts already spent on it by the former owner; 0 as a rule. Conditions as above, against the attempts' own epoch. */
 uint32_t od_offset_map_attempts(const struct od_offset_map *, int64_t offset, int32_t leader_epoch);
-/* When it is due for the next one (Unix ms, rounded up to a tenth of a second); 0: unknown. */
+/* When it is due for the next one (Unix ms, rounded up to a tenth of a second); 0: it does not wait. */
 int64_t od_offset_map_due(const struct od_offset_map *, int64_t offset, int32_t leader_epoch);
 /* Above that offset the map says nothing: it can be freed when reading has passed it. -1 when it says nothing at all. */
 int64_t od_offset_map_last(const struct od_offset_map *);
