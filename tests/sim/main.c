@@ -63,15 +63,15 @@ static void summary(const struct sim_counts *c, uint64_t seeds)
     printf(
         "%llu histories: %llu events, %llu starts and %llu commits examined, %llu copies to retry topics, %llu dead letters, "
         "%llu revokes, %llu losses, %llu crashes, %llu stand-stills, %llu seeks, %llu skipped by maps, %llu repeats after "
-        "crashes and losses, %llu drains cut, %llu double copies, %llu reliefs, %llu let go, %llu re-reads, %llu times map_full, %llu truncations, %llu gates forced, %llu recalled\n",
+        "crashes and losses, %llu drains cut, %llu double copies, %llu reliefs (%llu of them not the first of their record), %llu let go, %llu re-reads, %llu times map_full, %llu truncations, %llu gates forced, %llu recalled\n",
         (unsigned long long)seeds, (unsigned long long)c->events, (unsigned long long)c->starts_checked,
         (unsigned long long)c->commits_checked, (unsigned long long)c->retries, (unsigned long long)c->dead_letters,
         (unsigned long long)c->rebalances, (unsigned long long)c->losts, (unsigned long long)c->crashes,
         (unsigned long long)c->freezes, (unsigned long long)c->seeks, (unsigned long long)c->skipped,
         (unsigned long long)c->repeats, (unsigned long long)c->drains_cut, (unsigned long long)c->duplicates,
-        (unsigned long long)c->reliefs, (unsigned long long)c->let_go, (unsigned long long)c->rereads,
-        (unsigned long long)c->map_full, (unsigned long long)c->truncations, (unsigned long long)c->gates_forced,
-        (unsigned long long)c->recalled);
+        (unsigned long long)c->reliefs, (unsigned long long)c->relieved_again, (unsigned long long)c->let_go,
+        (unsigned long long)c->rereads, (unsigned long long)c->map_full, (unsigned long long)c->truncations,
+        (unsigned long long)c->gates_forced, (unsigned long long)c->recalled);
 }
 
 /* A run that never came to the interesting places says nothing: each of these happens in any few thousand histories. */
@@ -88,6 +88,7 @@ static bool happened(const struct sim_counts *c)
                   {"a dead letter", c->dead_letters},
                   {"a second copy", c->duplicates},
                   {"a relief", c->reliefs},
+                  {"a second relief of one record", c->relieved_again},
                   {"bytes let go", c->let_go},
                   {"a re-read", c->rereads},
                   {"a record skipped by a map", c->skipped},

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SLOW_MS = 500 };
+enum { SLOW_MS = 500, RELIEF_ROUNDING_MS = 10 };
 
 static int64_t delay(struct sim *sim)
 {
@@ -48,7 +48,26 @@ struct landing {
     bool unknown; /* its answer will not say that it is there */
     int64_t offset, due_wall, delay;
     enum od_copy_kind kind;
+    int64_t skew; /* of the sender's clock */
 };
+
+/* Each relief at least relief.min_interval after the one before: so they end, with the record's time, and are few. */
+static void relieve(struct sim *sim, const struct landing *landing, const struct sim_entry *from,
+                    struct sim_entry *copy)
+{
+    int64_t apart_by_clocks =
+        landing->skew > from->relief_skew ? landing->skew - from->relief_skew : from->relief_skew - landing->skew;
+    copy->reliefs = from->reliefs + 1;
+    copy->relief_skew = landing->skew;
+    copy->relief_at = landing->due_wall - landing->delay - SIM_WALL0 * INT64_C(1000) - landing->skew;
+    int64_t apart = copy->relief_at - from->relief_at + apart_by_clocks + RELIEF_ROUNDING_MS;
+    if (from->reliefs && apart < sim->settings.relief_min_interval) {
+        sim_fail(sim, "%s@%lld is relieved again %lld ms after the last time, not %lld",
+                 sim_stay_name(sim, landing->stay), (long long)landing->offset, (long long)apart,
+                 (long long)sim->settings.relief_min_interval);
+    }
+    sim->counts.relieved_again += from->reliefs > 0;
+}
 
 /* The place of the copy in the log of its topic: partition for partition. */
 static void land_copy(struct sim *sim, const struct landing *landing)
@@ -69,6 +88,9 @@ static void land_copy(struct sim *sim, const struct landing *landing)
                              .delay = landing->delay};
     if (!copy.copy_hash) {
         copy.copy_hash = 1;
+    }
+    if (landing->kind == OD_COPY_RELIEF) {
+        relieve(sim, landing, entry, &copy);
     }
     if (entry->durable && entry->copied && entry->done_stay == landing->stay && !entry->excused &&
         !sim->stays.items[landing->stay - 1].trouble) {
@@ -96,7 +118,8 @@ static void copy_lands(struct sim *sim, const struct sim_event *event)
                               .offset = (int64_t)event->b,
                               .attempts = (uint32_t)event->c,
                               .delay = (int64_t)(event->c >> 32),
-                              .due_wall = (int64_t)event->d};
+                              .due_wall = (int64_t)event->d,
+                              .skew = sim->members[event->member].skew};
     sim->copies_flying--;
     land_copy(sim, &landing);
 }
@@ -124,7 +147,8 @@ void sim_copy(struct sim *sim, struct sim_member *member, const struct od_effect
         lands = false;
     }
     int64_t after = delay(sim);
-    struct sim_event landing = {.a = effect->id | (uint64_t)effect->copy.kind << 32 |
+    struct sim_event landing = {.member = member->index,
+                                .a = effect->id | (uint64_t)effect->copy.kind << 32 |
                                      (uint64_t)(result != OD_COPY_OK) << 40,
                                 .b = (uint64_t)effect->offset,
                                 .c = effect->copy.attempts | (uint64_t)(uint32_t)effect->copy.delay_ms << 32,

@@ -82,6 +82,9 @@ struct sim_entry {
     uint32_t spent;     /* attempts, in its lane */
     bool doubled;       /* a second copy, done by being known as one */
     bool relieved;      /* its copy has taken its place */
+    uint32_t reliefs;   /* copies that brought it here, one after the other, to make room */
+    int64_t relief_at;  /* when the last one was decided, and by how much that clock was wrong */
+    int64_t relief_skew;
     uint32_t seen_stay; /* who received it last, and when */
     int64_t seen_at;
     uint32_t wait_stay; /* a retry in its lane there */
@@ -193,7 +196,7 @@ struct sim_member {
 struct sim_counts {
     uint64_t events, runs, repeats, rebalances, crashes, evictions, commits, copies, retries, dead_letters, skipped,
         reliefs, rereads, let_go, starts_checked, commits_checked, drains_cut, seeks, losts, duplicates, not_run,
-        map_full, freezes, truncations, gates_forced, recalled;
+        map_full, freezes, truncations, gates_forced, recalled, relieved_again;
 };
 
 struct sim {
