@@ -3,8 +3,7 @@
 # timeout: 300
 # shellcheck source=tests/support/scenario.sh
 . "$ORDERLY_SOURCE_DIR/tests/support/scenario.sh"
-if full; then count=${RECORDS:-1000000} longest=240000 partitions=48; else count=30000 longest=20000 partitions=12; fi
-
+if full; then count=${RECORDS:-1000000} longest=240000 partitions=48 memory=64; else count=30000 longest=20000 partitions=12 memory=8; fi
 
 parked() {
     protocol=$1 group=parked-$1-$run_id source=parked-$1-$run_id
@@ -14,7 +13,7 @@ parked() {
         --due-header retry-after --due-min-ms 1000 --due-max-ms "$longest"
     for member in m1 m2; do
         start_member $member "$protocol" "$group" "$source" --workers 8 --set concurrency=256 --set order=none \
-            --set retry.honour_retry_after=true --set memory.records=64MiB --stats stats
+            --set retry.honour_retry_after=true --set memory.records=${memory}MiB --stats "stats.$member"
         pid=$started
         if [ $member = m1 ]; then
             wait_for "half of them" $((longest / 1000 + 300)) finished $((count / 2))
@@ -25,8 +24,13 @@ parked() {
         stop_member "$pid" $member
     done
     check --produced produced --journal journal --expect "$count"
+    copies=$(awk '/^orderly_reliefs_total/ { n += $2 } END { print n + 0 }' stats.m1 stats.m2)
+    rereads=$(awk '/^orderly_rereads_total/ { n += $2 } END { print n + 0 }' stats.m1 stats.m2)
+    say "$protocol: $copies copies by relief of $count records, $rereads read again"
+    [ "$copies" -le $((2 * count)) ] || fail "$copies copies by relief"
+    [ "$rereads" -gt $((count / 4)) ] || fail "$rereads read again: the memory was never short"
     # 100 bytes for each parked record, the budget, and the process itself
-    allowed=$((count * 100 / 1024 + 64 * 1024 + 48 * 1024))
+    allowed=$((count * 100 / 1024 + memory * 1024 + 48 * 1024))
     peak=$(sort -n peak.m1 peak.m2 | tail -n 1)
     say "$protocol: peak RSS $((peak / 1024)) MiB, allowed $((allowed / 1024))"
     [ "$peak" -lt "$allowed" ] || fail "peak RSS $peak KiB, allowed $allowed"
