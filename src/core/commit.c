@@ -2,6 +2,10 @@
  * Commits: the first unfinished offset and the map of what is done above it, from one snapshot, one in flight for a stay, only what
  * changed. Every commit carries the map: one without it would make records run again that had ended before it. A map that is longer
  * than 1 KiB is sent at most every commit.map_interval, and the offset with it.
+ *
+ * With each goes the highest leader epoch that was read, by this member or a former owner. It is never below that of the record before the offset (epochs only grow along a
+ * log), so the leader's answer where that epoch ends says for sure whether the log below the offset is still the one that was handled: an
+ * unclean election below it begins a higher epoch there. Control records count, the lower epoch of the record before them would look like one.
  */
 #include <stdlib.h>
 
@@ -142,7 +146,7 @@ static void send(struct od_core *core, struct od_stay *stay)
     core->counters.commits++;
     struct od_effect *effect = od_effect_push(core, OD_EFFECT_COMMIT, stay->id);
     effect->offset = stay->window.base;
-    effect->commit.leader_epoch = stay->window.epoch;
+    effect->commit.leader_epoch = stay->epoch;
     effect->commit.text = size ? text : "";
     effect->commit.text_size = size;
     effect->commit.sequence = commit->flight;

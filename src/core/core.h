@@ -53,7 +53,8 @@ struct od_assign {
 /* READY: the offsets of an assignment have been read. */
 struct od_ready {
     uint32_t id;
-    int64_t position; /* where reading begins: the committed offset, or the resolved start */
+    int64_t position;     /* where reading begins: the committed offset, or the resolved start */
+    int32_t leader_epoch; /* committed with it; -1 none */
     bool
         resolved; /* true: nothing is committed yet, `position` came from `start`: commit it before the first dispatch */
     const char *map; /* commit metadata, borrowed; may be any bytes */
@@ -160,7 +161,8 @@ struct od_event {
             size_t count;
             int64_t next_offset;
             bool more;
-        } fetched; /* more: the queue may have more */
+            int32_t leader_epoch; /* of what lies before next_offset and is no record; -1 unknown, or nothing does */
+        } fetched;                /* more: the queue may have more */
         struct {
             const struct od_settled *list;
             size_t count;

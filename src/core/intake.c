@@ -83,6 +83,11 @@ static void take(struct od_core *core, struct od_stay *stay, const struct od_fet
     }
 }
 
+static void read_in(struct od_stay *stay, int32_t leader_epoch)
+{
+    stay->epoch = leader_epoch > stay->epoch ? leader_epoch : stay->epoch;
+}
+
 static void foreign(struct od_core *core, struct od_stay *stay, const struct od_fetched *fetched)
 {
     od_named_enter(core, stay, OD_STATE_FOREIGN_RETRY, fetched->offset);
@@ -114,6 +119,7 @@ void od_intake_fetched(struct od_core *core, const struct od_event *event)
             continue;
         }
         core->counters.fetched++;
+        read_in(stay, fetched->leader_epoch);
         switch (look(stay, fetched)) {
         case VERDICT_SKIP:
             skipped++;
@@ -133,6 +139,7 @@ void od_intake_fetched(struct od_core *core, const struct od_event *event)
     }
     core->counters.skipped += skipped;
     stay->skipped += skipped;
+    read_in(stay, event->fetched.leader_epoch);
     core->nomem |= !od_window_seen(&stay->window, event->fetched.next_offset);
     if (stay->window.base != base) {
         od_commit_changed(core, stay);

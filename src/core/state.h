@@ -107,6 +107,7 @@ struct od_stay {
     struct od_offset_map map; /* what the former owner had done */
     uint64_t topic_id_hash;
     int64_t position; /* next offset to read */
+    int32_t epoch;    /* highest leader epoch of what was read, goes with commits; -1 unknown. See core/commit.c */
     int64_t last_dispatched;
     int64_t ready_offset;
     bool skipping;    /* map not passed yet */

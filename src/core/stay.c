@@ -118,6 +118,7 @@ static struct od_stay *make(struct od_core *core, const struct od_assign *assign
     stay->timer = OD_HEAP_NOWHERE;
     stay->wake_ms = OD_NO_TIME;
     stay->position = stay->last_dispatched = -1;
+    stay->epoch = -1;
     stay->ready_next = stay->ready_prev = OD_SLOT_NONE;
     stay->batch_since_ms = OD_NO_TIME;
     stay->drain_end_ms = stay->commit_end_ms = OD_NO_TIME;
@@ -192,6 +193,7 @@ void od_stays_ready(struct od_core *core, const struct od_event *event)
         return;
     }
     stay->topic_id_hash = ready->topic_id_hash;
+    stay->epoch = ready->resolved ? -1 : ready->leader_epoch;
     stay->commit.committed = ready->resolved ? -1 : ready->position;
     stay->commit.first_due = ready->resolved && !od_commit_never(core);
     if (od_offset_map_decode(&stay->map, ready->resolved ? NULL : ready->map, ready->resolved ? 0 : ready->map_size,
@@ -222,6 +224,7 @@ void od_stays_position(struct od_core *core, const struct od_event *event)
         od_offset_map_fini(&stay->map);
         memset(&stay->map, 0, sizeof stay->map);
         stay->skipping = false;
+        stay->epoch = -1;
         stay->commit.first_due = !od_commit_never(core);
         od_effect_push(core, OD_EFFECT_SEEK, stay->id)->offset = position;
     }
@@ -242,6 +245,7 @@ void od_stays_seek(struct od_core *core, const struct od_event *event)
     od_offset_map_fini(&stay->map);
     memset(&stay->map, 0, sizeof stay->map);
     stay->skipping = stay->map_blocked = false;
+    stay->epoch = -1;
     if (event->position.topic_id_hash) {
         stay->topic_id_hash = event->position.topic_id_hash;
     }

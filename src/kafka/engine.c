@@ -101,6 +101,7 @@ int64_t od_engine_deadline(const struct od_engine *engine, int64_t now_ms)
     deadline = od_sooner(deadline, od_group_deadline(engine));
     deadline = od_sooner(deadline, od_offsets_deadline(engine));
     deadline = od_sooner(deadline, od_founding_deadline(engine));
+    deadline = od_sooner(deadline, od_validate_deadline(engine));
     deadline = od_sooner(deadline, od_copier_deadline(engine));
     deadline = od_sooner(deadline, od_reader_deadline(engine));
     deadline = od_sooner(deadline, od_watch_deadline(engine));

@@ -97,25 +97,32 @@ static void charge(struct od_stay *stay, const struct od_fetched *list, size_t c
     }
 }
 
-/* The position behind control records at the end of what was read; -1 when it says no more than we know. */
-static int64_t position_behind(struct od_engine *engine, const struct od_stay *stay)
+/* Moves the position behind control records at the end of what was read; false when there are none. */
+static bool pass_control(struct od_engine *engine, struct od_stay *stay)
 {
     rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
     rd_kafka_topic_partition_list_add(list, name_of(engine, stay), stay->partition);
     rd_kafka_resp_err_t err = rd_kafka_position(engine->handle->rk, list);
-    int64_t position = !err && !list->elems[0].err ? list->elems[0].offset : -1;
+    bool passed = !err && !list->elems[0].err && list->elems[0].offset > stay->position;
+    if (passed) {
+        stay->position = list->elems[0].offset;
+        stay->position_epoch = rd_kafka_topic_partition_get_leader_epoch(&list->elems[0]);
+    }
     rd_kafka_topic_partition_list_destroy(list);
-    return position > stay->position ? position : -1;
+    return passed;
 }
 
 static void tell(struct od_engine *engine, struct od_stay *stay, const struct od_fetched *list, size_t count)
 {
     charge(stay, list, count);
     stay->fetched_at_ms = engine->now_ms;
-    struct od_event event = {
-        .type = OD_EVENT_FETCHED,
-        .fetched = {
-            .id = stay->id, .list = list, .count = count, .next_offset = stay->position, .more = stay->maybe_more}};
+    struct od_event event = {.type = OD_EVENT_FETCHED,
+                             .fetched = {.id = stay->id,
+                                         .list = list,
+                                         .count = count,
+                                         .next_offset = stay->position,
+                                         .more = stay->maybe_more,
+                                         .leader_epoch = stay->position_epoch}};
     od_engine_emit(engine, &event);
 }
 
@@ -155,11 +162,8 @@ static bool serve_batch(struct od_engine *engine, struct od_stay *stay)
         }
         rd_kafka_message_destroy(messages[i]);
     }
-    int64_t behind = stay->maybe_more || stay->resetting ? -1 : position_behind(engine, stay);
-    if (behind >= 0) {
-        stay->position = behind;
-    }
-    if (count > 0 || behind >= 0) {
+    bool passed = !stay->maybe_more && !stay->resetting && pass_control(engine, stay);
+    if (count > 0 || passed) {
         tell(engine, stay, list, count);
     }
     return stay->maybe_more;
@@ -167,7 +171,7 @@ static bool serve_batch(struct od_engine *engine, struct od_stay *stay)
 
 static bool may_read(const struct od_stay *stay)
 {
-    return stay->assigned && stay->ready_told && !stay->move && !stay->resetting && !stay->closing &&
+    return stay->assigned && stay->ready_told && !stay->move && !stay->validate && !stay->resetting && !stay->closing &&
            stay->maybe_more && stay->credit_records > 0 && stay->credit_bytes > 0;
 }
 

@@ -101,6 +101,7 @@ static void give(struct od_engine *engine, bool answer)
         stay->fetched_at_ms = engine->now_ms;
     }
     if (answer || fresh > 0) {
+        od_validate_begin(engine, list);
         if (group->cooperative) {
             refused(engine, "add partitions", rd_kafka_incremental_assign(rk_of(engine), list));
         } else {
@@ -383,6 +384,7 @@ void od_group_serve(struct od_engine *engine)
     } else if (group->pending == OD_PENDING_NONE && group->ever_assigned && !engine->leaving.wanted) {
         move(engine);
         give(engine, false);
+        od_validate_serve(engine);
     }
     if (engine->state == OD_ENGINE_JOINING && group->pending == OD_PENDING_NONE &&
         od_settings_property_is(engine->settings, "group.protocol", "consumer") && od_group_refresh(engine) &&

@@ -156,9 +156,10 @@ struct od_stay {
     uint64_t topic_id_hash; /* of the topic whose offsets these are; 0 unknown */
     bool resetting;         /* its position is out of range: being looked up */
     bool move;              /* reading goes on at `position`: to be taken back from librdkafka and given again */
+    bool validate;          /* the log below `position` may be another one: paused until validate.c has asked */
     bool closing;
-    int64_t position; /* next offset expected */
-    int32_t position_epoch;
+    int64_t position;       /* next offset expected */
+    int32_t position_epoch; /* of what lies before it; -1 unknown */
     char *map;
     size_t map_size;
     int32_t generation; /* in which it was acquired: the fence */
@@ -247,6 +248,19 @@ int64_t od_offsets_deadline(const struct od_engine *);
 void od_offsets_reset(struct od_engine *, struct od_stay *, const char *reason);
 /* From librdkafka's text: where a truncated log parts from what was read; -1: not known. */
 int64_t od_reset_diverges(const char *text);
+
+/* ---- validate.c: whether a position is still one of its log ------------------------------------------------ */
+
+struct od_validation {
+    int64_t at_ms, wait_ms, since_ms, tell_ms; /* at_ms 0: nothing waits */
+};
+/* librdkafka is about to be given these positions of stays. */
+void od_validate_begin(struct od_engine *, const rd_kafka_topic_partition_list_t *);
+/* The stay is over. */
+void od_validate_end(struct od_engine *, struct od_stay *);
+/* Not while an event of a rebalance is open. */
+void od_validate_serve(struct od_engine *);
+int64_t od_validate_deadline(const struct od_engine *);
 
 /* ---- founding.c: where a new group begins with start=latest ------------------------------------------------ */
 
@@ -479,6 +493,7 @@ struct od_engine {
     struct od_group group;
     struct od_joining joining;
     struct od_offsets offsets;
+    struct od_validation validation;
     struct od_commits commits;
     struct od_copier copier;
     struct od_reader reader;

@@ -97,6 +97,7 @@ static void known(struct od_engine *engine, struct od_stay *stay, int64_t positi
     struct od_event event = {.type = OD_EVENT_READY,
                              .ready = {.id = stay->id,
                                        .position = position,
+                                       .leader_epoch = stay->position_epoch,
                                        .resolved = resolved,
                                        .map = stay->map,
                                        .map_size = stay->map_size,

@@ -94,6 +94,7 @@ static void stay_free(struct od_stay *stay)
 void od_stays_remove(struct od_engine *engine, struct od_stay *stay)
 {
     struct od_stays *stays = &engine->stays;
+    od_validate_end(engine, stay);
     od_map_remove(&stays->by_id, stay->id, NULL);
     od_map_remove(&stays->by_place, place(stay->topic, stay->partition), NULL);
     for (size_t i = 0; i < stays->list.count; i++) {

@@ -115,12 +115,73 @@ static void an_answer_of_another_sequence_is_ignored(void **state)
     lab_fini(&lab);
 }
 
+static const struct od_effect *next_commit(struct lab *lab)
+{
+    lab_tick(lab, lab->now + 1000);
+    const struct od_effect *commit = lab_effect(lab, OD_EFFECT_COMMIT, 0);
+    assert_non_null(commit);
+    lab_committed(lab, 1, commit->commit.sequence);
+    return commit;
+}
+
+/* Offsets [first, next): what is not in `list` is no record. */
+static void read_up_to(struct lab *lab, const struct od_fetched *list, size_t count, int64_t next, int32_t leader_epoch)
+{
+    lab_step(lab, (struct od_event){
+                      .type = OD_EVENT_FETCHED,
+                      .fetched = {
+                          .id = 1, .list = list, .count = count, .next_offset = next, .leader_epoch = leader_epoch}});
+}
+
+static void an_offset_goes_with_the_highest_epoch_read(void **state)
+{
+    (void)state;
+    struct lab lab;
+    struct od_assign assign = {1, 0, 1, OD_TOPIC_SOURCE};
+    lab_init(&lab, (const char *const[]){NULL});
+    lab_step(&lab, (struct od_event){.type = OD_EVENT_ASSIGNED, .assigned = {&assign, 1}});
+    lab_step(&lab, (struct od_event){.type = OD_EVENT_READY, .ready = {.id = 1, .position = 10, .leader_epoch = 3}});
+
+    /* Nothing has been handled: the epoch of before stays. */
+    struct od_fetched records[] = {{.tag = 1, .offset = 12, .leader_epoch = 4, .size_bytes = 10},
+                                   {.tag = 2, .offset = 13, .leader_epoch = 6, .size_bytes = 10}};
+    read_up_to(&lab, NULL, 0, 12, -1);
+    const struct od_effect *commit = next_commit(&lab);
+    assert_int_equal(commit->offset, 12);
+    assert_int_equal(commit->commit.leader_epoch, 3);
+
+    /* A record that still runs counts: an offset may come to stand behind a gap before it, of an epoch that nobody tells. */
+    read_up_to(&lab, records, 2, 14, -1);
+    assert_int_equal(lab.effects.run_count, 2);
+    uint64_t runs[] = {lab.effects.runs[0].record, lab.effects.runs[1].record};
+    assert_int_equal(lab.effects.runs[1].tag, 2);
+    lab_settle(&lab, &runs[1], 1, ORDERLY_ACK);
+    commit = next_commit(&lab);
+    assert_int_equal(commit->offset, 12);
+    assert_int_equal(commit->commit.leader_epoch, 6);
+
+    /* Control records at the end of the log, of a later leader. */
+    read_up_to(&lab, NULL, 0, 15, 7);
+    lab_settle(&lab, &runs[0], 1, ORDERLY_ACK);
+    commit = next_commit(&lab);
+    assert_int_equal(commit->offset, 15);
+    assert_int_equal(commit->commit.leader_epoch, 7);
+
+    /* Of another place nothing is known. */
+    lab_step(&lab, (struct od_event){.type = OD_EVENT_SEEK, .position = {.id = 1, .offset = 5}});
+    commit = next_commit(&lab);
+    assert_int_equal(commit->offset, 5);
+    assert_int_equal(commit->commit.leader_epoch, -1);
+    lab_fini(&lab);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_long_map_goes_at_its_own_interval_and_the_offset_with_it),
         cmocka_unit_test(nothing_is_committed_twice),
         cmocka_unit_test(an_answer_of_another_sequence_is_ignored),
+        cmocka_unit_test(an_offset_goes_with_the_highest_epoch_read),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

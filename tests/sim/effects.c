@@ -91,7 +91,7 @@ static void fetch(struct sim *sim, struct sim_member *member, const struct od_ef
 static void seek(struct sim *sim, struct sim_member *member, const struct od_effect *effect)
 {
     struct sim_stay *stay = named(sim, member, effect->id, "SEEK");
-    if (!stay->sought && effect->offset != stay->position) {
+    if (!stay->sought && !stay->moved && effect->offset != stay->position) {
         sim_fail(sim, "%s: SEEK to %lld, nobody asked for it", sim_stay_name(sim, effect->id),
                  (long long)effect->offset);
     }

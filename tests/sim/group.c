@@ -63,6 +63,7 @@ static void deliver_ready(struct sim *sim, const struct sim_event *event)
     bool resolved = partition->committed < 0;
     stay->position = stay->ready_position = position;
     stay->ready = true;
+    stay->ready_epoch = resolved ? -1 : partition->committed_epoch;
     if (!resolved &&
         od_offset_map_decode(&stay->map, partition->text, partition->text_size, position, partition->topic_id_hash)) {
         sim_fail(sim, "out of memory");
@@ -75,6 +76,7 @@ static void deliver_ready(struct sim *sim, const struct sim_event *event)
                     (struct od_event){.type = OD_EVENT_READY,
                                       .ready = {.id = (uint32_t)event->a,
                                                 .position = position,
+                                                .leader_epoch = stay->ready_epoch,
                                                 .resolved = resolved,
                                                 .map = text,
                                                 .map_size = partition->text_size,

@@ -33,7 +33,7 @@ void sim_log_append(struct sim *sim, struct sim_partition *partition, struct sim
     /* Compaction, aborted transactions, control records. */
     int64_t gaps = sim->faults.sparse && sim_chance(sim, 200) ? sim_between(sim, 1, 300) : sim_chance(sim, 60);
     for (; gaps > 0; gaps--) {
-        struct sim_entry gap = {0};
+        struct sim_entry gap = {.epoch = sim->faults.no_epochs ? -1 : partition->epoch};
         if (!od_vec_push(&partition->log, gap)) {
             abort();
         }
@@ -71,9 +71,21 @@ static bool in_hand(const struct sim *sim, const struct sim_partition *partition
     return sim->copies_flying > 0;
 }
 
+int64_t sim_log_parts(const struct sim_partition *partition, int32_t epoch)
+{
+    size_t at = partition->log.count;
+    while (epoch >= 0 && at > 0 && partition->log.items[at - 1].epoch > epoch) {
+        at--;
+    }
+    return partition->first + (int64_t)at;
+}
+
 void sim_log_truncate(struct sim *sim, struct sim_partition *partition)
 {
     int64_t low = partition->committed > partition->log_start ? partition->committed : partition->log_start;
+    if (low > partition->log_start && sim_chance(sim, 300)) {
+        low = sim_between(sim, partition->log_start, low); /* below what was committed */
+    }
     if (partition->committed < 0 || low >= sim_log_end(partition) || in_hand(sim, partition)) {
         return;
     }
@@ -81,6 +93,10 @@ void sim_log_truncate(struct sim *sim, struct sim_partition *partition)
     sim_say(sim, "an unclean election: topic %u/%d ends at %lld", partition->topic, (int)partition->number,
             (long long)end);
     partition->log.count = (size_t)(end - partition->first);
+    if (partition->checked > end) {
+        partition->checked = end;
+        sim->counts.truncated_below++;
+    }
     if (partition->passed_below > partition->log.count) {
         partition->passed_below = partition->log.count;
     }

@@ -98,6 +98,7 @@ static bool happened(const struct sim_counts *c)
                   {"a seek", c->seeks},
                   {"a stand-still", c->freezes},
                   {"an unclean election", c->truncations},
+                  {"one below the committed offset", c->truncated_below},
                   {"a recall", c->recalled}};
     bool all = true;
     for (size_t i = 0; i < sizeof places / sizeof *places; i++) {

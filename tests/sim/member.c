@@ -139,6 +139,34 @@ static struct od_fetched as_fetched(struct sim *sim, struct sim_member *member, 
                                .copy_hash = entry->copy_hash};
 }
 
+/* Of what lies before an offset, a record or not. */
+static int32_t epoch_before(const struct sim_partition *partition, int64_t offset)
+{
+    return offset > partition->first ? partition->log.items[offset - 1 - partition->first].epoch : -1;
+}
+
+/* The leader is asked once, before the first fetch of a stay, whether its position is one of its log; false: reading goes on elsewhere. */
+static bool validate(struct sim *sim, uint32_t id, struct sim_member *member)
+{
+    struct sim_stay *stay = &sim->stays.items[id - 1];
+    const struct sim_partition *partition = &sim->partitions.items[stay->partition];
+    int64_t parts = sim_log_parts(partition, stay->ready_epoch);
+    bool asked = !stay->validated && stay->position == stay->ready_position && stay->ready_epoch >= 0;
+    bool cut = partition->checked < partition->committed && stay->ready_position == partition->committed;
+    stay->validated = true;
+    if (asked && cut != (parts < stay->position)) {
+        sim_fail(sim, "%s: epoch %d of the commit ends at %lld: %s", sim_stay_name(sim, id), (int)stay->ready_epoch,
+                 (long long)parts, cut ? "a log that was cut is taken for the same" : "nothing was cut");
+    }
+    if (!asked || !cut) {
+        return true;
+    }
+    stay->moved = true;
+    stay->position = parts;
+    sim_member_step(sim, member, (struct od_event){.type = OD_EVENT_SEEK, .position = {.id = id, .offset = parts}});
+    return false;
+}
+
 /* a: the stay. */
 static void deliver_fetched(struct sim *sim, const struct sim_event *event)
 {
@@ -148,6 +176,10 @@ static void deliver_fetched(struct sim *sim, const struct sim_event *event)
     size_t count = 0, most = (size_t)sim_between(sim, 1, 64);
     stay->fetching = false;
     if (stay->closed || stay->answered) {
+        return;
+    }
+    if (!validate(sim, (uint32_t)event->a, &sim->members[event->member])) {
+        sim_member_fetch(sim, (uint32_t)event->a);
         return;
     }
     int64_t from = stay->position;
@@ -171,7 +203,8 @@ static void deliver_fetched(struct sim *sim, const struct sim_event *event)
                                                       .list = list,
                                                       .count = count,
                                                       .next_offset = stay->position,
-                                                      .more = more}});
+                                                      .more = more,
+                                                      .leader_epoch = epoch_before(partition, stay->position)}});
     }
     sim_member_fetch(sim, (uint32_t)event->a);
 }
@@ -181,7 +214,7 @@ void sim_member_fetch(struct sim *sim, uint32_t id)
     struct sim_stay *stay = &sim->stays.items[id - 1];
     if (stay->fetching || !stay->ready || stay->closed || stay->answered || !sim_stay_live(sim, id) ||
         !stay->credit_records || stay->credit_bytes <= 0 ||
-        stay->position >= sim_log_end(&sim->partitions.items[stay->partition])) {
+        (stay->validated && stay->position >= sim_log_end(&sim->partitions.items[stay->partition]))) {
         return;
     }
     const struct sim_member *member = &sim->members[stay->member];

@@ -178,13 +178,14 @@ static void commit_answered(struct sim *sim, const struct sim_event *event)
 }
 
 /* Text of a commit: kept in sim->texts from `at` on. */
-static void apply(struct sim *sim, uint32_t id, int64_t offset, size_t at, size_t size)
+static void apply(struct sim *sim, uint32_t id, int64_t offset, int32_t epoch, size_t at, size_t size)
 {
     struct sim_partition *partition = &sim->partitions.items[sim->stays.items[id - 1].partition];
     const char *text = size ? sim->texts.items + at : "";
     sim_check_commit(sim, id, offset, text, size);
     partition = &sim->partitions.items[sim->stays.items[id - 1].partition];
     partition->committed = offset;
+    partition->committed_epoch = epoch;
     partition->text_size = size;
     if (size) {
         memcpy(partition->text, text, size);
@@ -201,7 +202,7 @@ static void answer(struct sim *sim, uint32_t id, uint64_t sequence, enum od_comm
             .member = stay->member, .incarnation = stay->incarnation, .a = id, .b = sequence, .c = (uint64_t)result});
 }
 
-/* a: stay, b: offset, c: place of the text << 16 | its size, d: sequence. */
+/* a: stay, b: offset << 16 | leader epoch + 1, c: place of the text << 16 | its size, d: sequence. */
 static void commit_lands(struct sim *sim, const struct sim_event *event)
 {
     uint32_t id = (uint32_t)event->a;
@@ -233,7 +234,7 @@ static void commit_lands(struct sim *sim, const struct sim_event *event)
         stay->trouble = true;
     }
     if (applied) {
-        apply(sim, id, (int64_t)event->b, (size_t)(event->c >> 16), size);
+        apply(sim, id, (int64_t)(event->b >> 16), (int32_t)(event->b & 0xffff) - 1, (size_t)(event->c >> 16), size);
     }
     answer(sim, id, event->d, result, delay(sim));
 }
@@ -259,10 +260,11 @@ void sim_commit(struct sim *sim, struct sim_member *member, const struct od_effe
     }
     sim->counts.commits++;
     stay->sent = effect->commit.sequence;
-    stay->sent_event = (struct sim_event){.a = effect->id,
-                                          .b = (uint64_t)effect->offset,
-                                          .c = (uint64_t)at << 16 | effect->commit.text_size,
-                                          .d = effect->commit.sequence};
+    stay->sent_event =
+        (struct sim_event){.a = effect->id,
+                           .b = (uint64_t)effect->offset << 16 | (uint64_t)(effect->commit.leader_epoch + 1),
+                           .c = (uint64_t)at << 16 | effect->commit.text_size,
+                           .d = effect->commit.sequence};
     int64_t after = delay(sim);
     stay->trouble |= after >= SLOW_MS;
     sim_at(sim, after, commit_lands, stay->sent_event);

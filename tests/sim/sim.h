@@ -101,6 +101,8 @@ struct sim_partition {
     int32_t epoch;
     uint64_t topic_id_hash;
     int64_t committed; /* the group's store; -1 nothing */
+    int32_t committed_epoch;
+    int64_t checked; /* all below it was found durable */
     char text[SIM_TEXT];
     size_t text_size;
     int owner;           /* the member the coordinator counts as its owner; -1 */
@@ -131,7 +133,8 @@ struct sim_stay {
     int64_t position;
     uint32_t credit_records;
     int64_t credit_bytes;
-    bool fetching;
+    bool fetching, validated, moved; /* moved: the log was cut below its position */
+    int32_t ready_epoch;
     struct od_offset_map map;
     int64_t ready_position;
     uint64_t running;
@@ -196,7 +199,7 @@ struct sim_member {
 struct sim_counts {
     uint64_t events, runs, repeats, rebalances, crashes, evictions, commits, copies, retries, dead_letters, skipped,
         reliefs, rereads, let_go, starts_checked, commits_checked, drains_cut, seeks, losts, duplicates, not_run,
-        map_full, freezes, truncations, gates_forced, recalled, relieved_again;
+        map_full, freezes, truncations, truncated_below, gates_forced, recalled, relieved_again;
 };
 
 struct sim {
@@ -254,6 +257,8 @@ int64_t sim_log_end(const struct sim_partition *);
 void sim_log_append(struct sim *, struct sim_partition *, struct sim_entry);
 bool sim_all_done(struct sim *);
 /* An unclean election: the end of the log is lost, other records take its place. Only while nobody has anything of it in hand. */
+/* Where that epoch ends: what follows was written by others. */
+int64_t sim_log_parts(const struct sim_partition *, int32_t epoch);
 void sim_log_truncate(struct sim *, struct sim_partition *);
 
 /* check.c: what must hold */
