@@ -123,7 +123,9 @@ void sim_member_step(struct sim *sim, struct sim_member *member, struct od_event
 static struct od_fetched as_fetched(struct sim *sim, struct sim_member *member, uint32_t id, int64_t offset,
                                     struct sim_entry *entry)
 {
-    entry->relieved &= od_offset_map_done(&sim->stays.items[id - 1].map, offset, entry->epoch);
+    bool skipped = od_offset_map_done(&sim->stays.items[id - 1].map, offset, entry->epoch);
+    entry->relieved &= skipped;
+    entry->doubled &= skipped; /* what it was the second copy of may be over: it can be the one that counts now */
     entry->seen_stay = id;
     entry->seen_at = sim->now;
     return (struct od_fetched){.tag = sim_tag_new(sim, member, id, offset, entry->size),

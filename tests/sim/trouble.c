@@ -129,12 +129,23 @@ static void move_log_start(struct sim *sim)
     }
 }
 
+/* A revoke of it is open: whoever seeks then is not heard. */
+static bool revoked(const struct sim_member *member, uint32_t id)
+{
+    for (size_t i = 0; member->revoke_open && i < member->revoking.count; i++) {
+        if (member->revoking.items[i] == id) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void seek(struct sim *sim, uint32_t id)
 {
     struct sim_stay *stay = &sim->stays.items[id - 1];
     struct sim_partition *partition = &sim->partitions.items[stay->partition];
     struct sim_member *member = &sim->members[stay->member];
-    if (member->leaving || partition->committed < 0) {
+    if (member->leaving || partition->committed < 0 || revoked(member, id)) {
         return;
     }
     int64_t low = partition->log_start > partition->first ? partition->log_start : partition->first;
