@@ -54,7 +54,8 @@ void od_validate_end(struct od_engine *engine, struct od_stay *stay)
     if (stay->validate && engine->handle && !od_leave_begun(engine)) {
         rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
         (void)add(list, engine, stay);
-        (void)rd_kafka_resume_partitions(engine->handle->rk, list); /* librdkafka would keep it paused for the next stay */
+        (void)rd_kafka_resume_partitions(engine->handle->rk,
+                                         list); /* librdkafka would keep it paused for the next stay */
         rd_kafka_topic_partition_list_destroy(list);
     }
     stay->validate = false;
@@ -144,5 +145,5 @@ void od_validate_serve(struct od_engine *engine)
 int64_t od_validate_deadline(const struct od_engine *engine)
 {
     return engine->validation.at_ms > 0 && engine->group.pending == OD_PENDING_NONE ? engine->validation.at_ms
-                                                                                     : INT64_MAX;
+                                                                                    : INT64_MAX;
 }
