@@ -29,7 +29,7 @@ static int64_t time_of_eviction(const char *member_id)
         if (!test_is_member(test_world.brokers, test_world.group, member_id, test_is_kip848())) {
             return test_now_us();
         }
-        (void)!test_actor_wait(&a, TEST_LOST, 1, 5);
+        (void)!test_actor_wait(&a, TEST_LOST, 1, 20);
     }
     return 0;
 }

@@ -6,6 +6,8 @@
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -20,7 +22,14 @@ enum { API_JOIN_GROUP = 11, API_CONSUMER_GROUP_HEARTBEAT = 68, FRAME_MAX = 64 <<
 
 static int64_t port, target, from_ms, to_ms;
 
+/* A client and the broker: each direction is a thread, the last one closes both. */
+struct pair {
+    int client, broker;
+    atomic_int users;
+};
+
 struct link {
+    struct pair *pair;
     int from, to;
     bool requests;
 };
@@ -85,8 +94,13 @@ static void *pass(void *argument)
     free(frame);
     shutdown(link->from, SHUT_RDWR);
     shutdown(link->to, SHUT_RDWR);
+    if (atomic_fetch_sub(&link->pair->users, 1) == 1) {
+        close(link->from);
+        close(link->to);
+        free(link->pair);
+    }
     free(link);
-    return NULL; /* the two sockets stay until the end: the other direction uses them */
+    return NULL;
 }
 
 static struct sockaddr_in at(int64_t number)
@@ -97,7 +111,7 @@ static struct sockaddr_in at(int64_t number)
     return address;
 }
 
-static void start(int from, int to, bool requests)
+static void start(struct pair *pair, bool requests)
 {
     struct link *link = malloc(sizeof *link);
     pthread_t thread;
@@ -105,7 +119,8 @@ static void start(int from, int to, bool requests)
     if (link == NULL) {
         abort();
     }
-    *link = (struct link){from, to, requests};
+    *link = requests ? (struct link){pair, pair->client, pair->broker, true}
+                     : (struct link){pair, pair->broker, pair->client, false};
     if (pthread_create(&thread, NULL, pass, link) != 0) {
         abort();
     }
@@ -130,16 +145,23 @@ int main(int argc, char **argv)
         perror("shorten");
         return 1;
     }
+    signal(SIGPIPE, SIG_IGN);
     puts("ready");
     fflush(stdout);
     for (;;) {
-        int client = accept(listener, NULL, NULL), broker = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        struct pair *pair = malloc(sizeof *pair);
 
-        if (client < 0 || connect(broker, (struct sockaddr *)&there, sizeof there) != 0) {
+        if (pair == NULL) {
+            abort();
+        }
+        pair->client = accept(listener, NULL, NULL);
+        pair->broker = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        atomic_init(&pair->users, 2);
+        if (pair->client < 0 || connect(pair->broker, (struct sockaddr *)&there, sizeof there) != 0) {
             perror("shorten");
             return 1;
         }
-        start(client, broker, true);
-        start(broker, client, false);
+        start(pair, true);
+        start(pair, false);
     }
 }
