@@ -84,6 +84,17 @@ static bool reading_ahead(const struct od_core *core, const struct od_stay *stay
     return (int64_t)stay->queued > read_ahead(core) / 2 && heads >= enough;
 }
 
+/* A lane that is full and moves is a backlog; it is named when the partition's first record does not end. */
+static void name_full_lane(struct od_core *core, struct od_stay *stay)
+{
+    bool moves = stay->full_behind != stay->window.base;
+    od_named_flow(core, stay, OD_STATE_LANE_FULL, stay->lanes_full > 0 && !moves, stay->window.base);
+    if (moves && stay->lanes_full > 0) {
+        stay->full_behind = stay->window.base;
+        od_named_flow(core, stay, OD_STATE_LANE_FULL, true, stay->window.base);
+    }
+}
+
 /* Records that the limits still let in; which limit says no is a named state. */
 static int64_t records_left(struct od_core *core, struct od_stay *stay)
 {
@@ -97,7 +108,7 @@ static int64_t records_left(struct od_core *core, struct od_stay *stay)
     left = wide ? 0 : left;
     bool full = left <= 0 || (stay->map_blocked && stay->window_blocked);
     od_named_flow(core, stay, OD_STATE_WINDOW_FULL, full, base);
-    od_named_flow(core, stay, OD_STATE_LANE_FULL, stay->lanes_full > 0, base);
+    name_full_lane(core, stay);
     od_named_flow(core, stay, OD_STATE_PARKED_FULL, parked <= 0 && stay->parked > 0, base);
     if (parked <= 0 && stay->parked > 0) {
         core->parked_starved = true;

@@ -119,6 +119,7 @@ struct od_stay {
     struct od_fifo free;       /* queued without a lane; poll face: all queued */
     bool lane_turn;
     uint32_t lanes_full;
+    int64_t full_behind; /* the first unfinished offset when one was found full */
     uint64_t queued, running, parked, copying, attempted, lane_parked;
     int64_t batch_since_ms;
     OD_VEC(uint64_t) stale; /* records from before a seek that still run or are copied */
