@@ -207,6 +207,39 @@ static void a_commit_while_the_broker_is_away_times_out_and_the_next_one_has_it(
     orderly_free(orderly);
 }
 
+static void offsets_travel_with_what_is_done_above_them(void **state)
+{
+    (void)state;
+    struct heard heard = {0};
+    struct orderly_batch *batch = NULL;
+    fill(0, 5);
+    struct orderly *orderly = member(&heard);
+    do {
+        orderly_batch_free(batch);
+        batch = NULL;
+        assert_int_equal(orderly_poll(orderly, 5, WAIT_MS, &batch), ORDERLY_OK);
+    } while (orderly_batch_count(batch) < 5);
+    for (size_t i = 1; i < 5; i++) {
+        assert_int_equal(orderly_mark(orderly_batch_record(batch, i)), ORDERLY_OK);
+    }
+    assert_int_equal(orderly_drain(orderly, 500), ORDERLY_TIMEOUT); /* 0 is still out */
+    orderly_free(orderly);
+    orderly_batch_free(batch);
+    fill(0, 1);
+    orderly = member(&heard);
+    int64_t seen[2] = {-1, -1};
+    for (size_t count = 0; count < 2; count++) {
+        assert_int_equal(orderly_poll(orderly, 1, WAIT_MS, &batch), ORDERLY_OK);
+        seen[count] = orderly_record_offset(orderly_batch_record(batch, 0));
+        assert_int_equal(orderly_mark_batch(batch), ORDERLY_OK);
+        orderly_batch_free(batch);
+    }
+    assert_int_equal(seen[0], 0);
+    assert_int_equal(seen[1], 5); /* 1 to 4 are done */
+    assert_int_equal(orderly_drain(orderly, -1), ORDERLY_OK);
+    orderly_free(orderly);
+}
+
 static void what_is_used_after_free_of_the_member_answers(void **state)
 {
     (void)state;
@@ -327,6 +360,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_held_batch_keeps_its_partition_from_the_member_that_comes, begin, end),
         cmocka_unit_test_setup_teardown(a_commit_while_the_broker_is_away_times_out_and_the_next_one_has_it, begin,
                                         end),
+        cmocka_unit_test_setup_teardown(offsets_travel_with_what_is_done_above_them, begin, end),
         cmocka_unit_test_setup_teardown(what_is_used_after_free_of_the_member_answers, begin, end),
         cmocka_unit_test_setup_teardown(with_few_descriptors_there_is_an_error_never_a_crash_or_a_hang, begin, end),
     };

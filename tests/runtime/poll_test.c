@@ -359,6 +359,28 @@ static void while_a_batch_is_held_no_partition_is_taken_and_the_holder_is_told_o
     face_free(orderly);
 }
 
+static void one_allow_gives_back_what_all_polls_took(void **state)
+{
+    (void)state;
+    const char *more[] = {"block_rebalance_on_poll=true", NULL};
+    struct orderly_gate gate = ORDERLY_GATE_INIT;
+    fake_append(0, 3, 0);
+    struct orderly *orderly = fake_member(more, NULL, NULL);
+    struct orderly_batch *batches[3] = {poll_some(orderly, 1), poll_some(orderly, 1), poll_some(orderly, 1)};
+    assert_int_equal(orderly_gate(orderly, &gate), ORDERLY_OK);
+    assert_int_equal(gate.records_out, 3);
+    for (size_t i = 0; i < 3; i++) {
+        mark_all(batches[i]);
+    }
+    fake_revoke(-1, 100000);
+    assert_true(fake_wait_revoke_told());
+    assert_true(fake_is_assigned(0));
+    orderly_allow_rebalance(orderly);
+    assert_true(fake_wait_assigned(0, false));
+    assert_int_equal(fake_committed(0), 3);
+    face_free(orderly);
+}
+
 static void the_gate_is_forced_open_at_its_deadline_and_counted(void **state)
 {
     (void)state;
@@ -544,6 +566,7 @@ int main(void)
         cmocka_unit_test_setup(after_a_revoke_marks_are_stale_counted_and_move_nothing, face_reset),
         cmocka_unit_test_setup(after_a_seek_what_is_out_is_stale_and_reading_goes_on_there, face_reset),
         cmocka_unit_test_setup(while_a_batch_is_held_no_partition_is_taken_and_the_holder_is_told_once, face_reset),
+        cmocka_unit_test_setup(one_allow_gives_back_what_all_polls_took, face_reset),
         cmocka_unit_test_setup(the_gate_is_forced_open_at_its_deadline_and_counted, face_reset),
         cmocka_unit_test_setup(without_the_setting_a_held_batch_keeps_nothing_waiting, face_reset),
         cmocka_unit_test_setup(a_partition_worker_sleeps_until_it_must_go_and_its_descriptor_says_so, face_reset),

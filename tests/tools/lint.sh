@@ -22,6 +22,19 @@ cat >include/orderly/good.h <<'C'
 /* What it does. */
 int orderly_good(int value);
 C
+cat >include/orderly/orderly.h <<'C'
+#include <stdbool.h>
+#include <stddef.h>
+enum orderly_err { OK };
+struct orderly;
+struct orderly_config;
+struct orderly_batch;
+struct orderly_record;
+struct orderly_partition;
+C
+echo 'struct orderly_broker;' >include/orderly/testing.h
+mkdir -p docs
+printf '```c\nstatic int twice(int value)\n{\n    return 2 * value;\n}\n\nsnippet();\n(void)twice(2);\n```\n' >docs/good.md
 printf '#!/bin/sh\nset -eu\necho ok\n' >tests/good.sh
 mkdir -p tests/core
 cat >tests/core/good_test.c <<'C'
@@ -50,7 +63,7 @@ fails() {
     echo "ok: $1 sees $2"
 }
 
-for check in words lengths layers docs tested shell format; do passes "$check"; done
+for check in words lengths layers docs tested guarantees snippets shell format; do passes "$check"; done
 
 echo "see /""home/anna/notes" | fails words src/core/path.h 'src/core/path.h:1:'
 echo "get it from deb"".debian.org" | fails words README.md 'README.md:1:'
@@ -65,6 +78,19 @@ echo '#include "base/text.h"' | fails layers src/daemon/text.c 'may not include 
 printf '/* One. */\nint orderly_one(void);\n\nint orderly_two(void);\n' | fails docs include/orderly/two.h 'orderly_two() has no comment'
 printf '/* One. */\nint orderly_one(void);\n' | fails tested include/orderly/one.h 'orderly_one() is called by no test'
 printf '    X(ODD, 1, "odd")\n' | fails tested include/orderly/odd.h 'ORDERLY_ODD is expected by no test'
+# shellcheck disable=SC2016 # the quotes of Markdown
+{
+    printf '```c\nresult = orderly_gone(member);\n```\n' | fails snippets docs/bad.md 'docs/bad.md:2:.*orderly_gone'
+    mkdir -p tests/runtime
+    echo 'cmocka_unit_test(it_holds), cmocka_unit_test_setup(it_holds_too, begin)' >tests/runtime/it_test.c
+    echo 'cmocka_unit_test(it_adds)' >tests/core/add_test.c
+    git add tests
+    promise() { printf '| | sentence | seen by |\n|---|---|---|\n| G-01 | It holds. | `it_holds`, `it_holds_too` |\n%s\n' "$1"; }
+    promise '| G-02 | It adds. | `it_adds` |' | fails guarantees docs/guarantees.md 'G-02: none of its tests runs under'
+    promise '| G-02 | It goes. | `it_holds`, `it_goes` |' | fails guarantees docs/guarantees.md 'G-02: no test runs as it_goes'
+    promise '| G-03 | It counts. | `it_holds` |' | fails guarantees docs/guarantees.md 'G-03 is not the next number'
+    git rm -qf tests/runtime/it_test.c tests/core/add_test.c
+}
 # shellcheck disable=SC2016
 printf '#!/bin/sh\nif true; then echo $(ls\n' | fails shell tests/bad.sh ''
 printf 'int  od_spaces( void ) ;\n' | fails format src/core/spaces.h 'spaces.h'
