@@ -108,7 +108,8 @@ static void pass_on(struct orderly_record *record)
         view.attempt,
         0,
         view.fence,
-        test_hash(test_hash(TEST_HASH_START, view.key.data, view.key.size), view.value.data, view.value.size)};
+        test_hash(test_hash(TEST_HASH_START, view.key.data, view.key.size), view.value.data, view.value.size),
+        test_hash(TEST_HASH_START, view.idempotency_key, strlen(view.idempotency_key))};
     test_journal_begin(journal_fd, &copy->plan, &run);
     rd_kafka_header_add(headers, TEST_PLAN_HEADER, -1, text.data, (ssize_t)text.size);
     do {

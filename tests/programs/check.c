@@ -33,8 +33,8 @@ static void dead(const char *value, void *userdata)
 
 static uint64_t offences(const struct test_verdict *v)
 {
-    return v->lost + v->unseen + v->overlapped + v->disordered + v->early + v->wrong + v->dead_missing + v->dead_extra +
-           v->dead_wrong;
+    return v->lost + v->unseen + v->overlapped + v->disordered + v->early + v->wrong + v->fence_fell + v->dead_missing +
+           v->dead_extra + v->dead_wrong;
 }
 
 static void print(const struct test_verdict *v)
@@ -43,10 +43,10 @@ static void print(const struct test_verdict *v)
            " of retries), dead letters %" PRIu64 "\n",
            v->examined, v->finished, v->runs, v->retries_run, v->dead_letters);
     printf("lost %" PRIu64 ", unseen %" PRIu64 ", repeated %" PRIu64 ", overlapped %" PRIu64 ", out of order %" PRIu64
-           ", early %" PRIu64 ", wrong %" PRIu64 "; dead letters missing %" PRIu64 ", too many %" PRIu64
-           ", wrong %" PRIu64 "\n",
-           v->lost, v->unseen, v->repeated, v->overlapped, v->disordered, v->early, v->wrong, v->dead_missing,
-           v->dead_extra, v->dead_wrong);
+           ", early %" PRIu64 ", wrong %" PRIu64 ", fence fell %" PRIu64 "; dead letters missing %" PRIu64
+           ", too many %" PRIu64 ", wrong %" PRIu64 "\n",
+           v->lost, v->unseen, v->repeated, v->overlapped, v->disordered, v->early, v->wrong, v->fence_fell,
+           v->dead_missing, v->dead_extra, v->dead_wrong);
     printf("after due: earliest %+.1f ms, p50 %.1f ms, p99 %.1f ms, latest %.1f ms; longest stall %.2f s\n",
            (double)v->earliest_us / 1000, (double)v->late_p50_us / 1000, (double)v->late_p99_us / 1000,
            (double)v->late_max_us / 1000, (double)v->stall_us / 1e6);
@@ -168,6 +168,17 @@ static void break_dead_wrong(struct test_evidence *e)
 {
     e->dead[0].header_hash = 1;
 }
+static void break_fence(struct test_evidence *e)
+{
+    for (size_t i = 8; i < 11; i++) { /* two runs of record 4 */
+        e->entries[i].fence = i == 8 ? 5 : 4;
+    }
+}
+static void break_identity(struct test_evidence *e)
+{
+    e->entries[8].identity = 5;
+    e->entries[10].identity = 4;
+}
 static void break_nothing(struct test_evidence *e)
 {
     (void)e;
@@ -190,6 +201,8 @@ static const struct {
     {"early after a retry", break_early, COUNTER(early), 1},
     {"early before due", break_due, COUNTER(early), 1},
     {"bytes", break_bytes, COUNTER(wrong), 1},
+    {"fence", break_fence, COUNTER(fence_fell), 1},
+    {"idempotency key", break_identity, COUNTER(wrong), 1},
     {"outcome", break_outcome, COUNTER(wrong), 1},
     {"dead letter missing", break_dead_missing, COUNTER(dead_missing), 1},
     {"dead letter twice", break_dead_extra, COUNTER(dead_extra), 1},

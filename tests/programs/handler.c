@@ -102,7 +102,9 @@ int main(int argc, char **argv)
                             .offset = atoll(need("ORDERLY_OFFSET")),
                             .attempt = (uint32_t)atoi(need("ORDERLY_ATTEMPT")),
                             .fence = strtoull(need("ORDERLY_FENCE"), NULL, 10),
-                            .hash = hash_input()};
+                            .hash = hash_input(),
+                            .identity = test_hash(TEST_HASH_START, need("ORDERLY_IDEMPOTENCY_KEY"),
+                                                  strlen(need("ORDERLY_IDEMPOTENCY_KEY")))};
     test_journal_begin(fd, &plan, &run);
     if (plan.kind == 'C') {
         setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});

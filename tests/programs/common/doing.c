@@ -21,8 +21,14 @@ enum orderly_outcome test_do(struct orderly_record *record, int journal_fd, bool
         fprintf(stderr, "a record without a plan\n");
         return ORDERLY_UNSET;
     }
-    run = (struct test_run){
-        view.origin_topic, view.origin_partition, view.origin_offset, view.attempt, view.due_ms, view.fence, 0};
+    run = (struct test_run){view.origin_topic,
+                            view.origin_partition,
+                            view.origin_offset,
+                            view.attempt,
+                            view.due_ms,
+                            view.fence,
+                            0,
+                            test_hash(TEST_HASH_START, view.idempotency_key, strlen(view.idempotency_key))};
     if (hashes) {
         run.hash =
             test_hash(test_hash(TEST_HASH_START, view.key.data, view.key.size), view.value.data, view.value.size);

@@ -78,9 +78,9 @@ static bool journal_line(struct test_evidence *evidence, const char *line, size_
         entry.mark = TEST_BEGIN;
         if (sscanf(line,
                    "B %" SCNd64 " %d %255s %" SCNd32 " %" SCNd64 " %" SCNu64 " %" SCNu32 " %" SCNd64 " %" SCNu64
-                   " %" SCNx64,
+                   " %" SCNx64 " %" SCNx64,
                    &entry.wall_us, &entry.pid, topic, &entry.partition, &entry.offset, &entry.id, &entry.attempt,
-                   &entry.due_ms, &entry.fence, &entry.hash) != 10) {
+                   &entry.due_ms, &entry.fence, &entry.hash, &entry.identity) != 11) {
             return false;
         }
     } else {

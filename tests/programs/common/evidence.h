@@ -30,7 +30,7 @@ struct test_entry {
     /* BEGIN */
     int32_t partition;
     int64_t offset, due_ms;
-    uint64_t fence, hash;
+    uint64_t fence, hash, identity;
     /* END */
     char outcome;
     int64_t delay_ms;

@@ -34,9 +34,9 @@ void test_journal_begin(int fd, const struct test_plan *plan, const struct test_
     char line[512];
     int size = snprintf(line, sizeof line,
                         "B %" PRId64 " %d %s %" PRId32 " %" PRId64 " %" PRIu64 " %" PRIu32 " %" PRId64 " %" PRIu64
-                        " %" PRIx64 "\n",
+                        " %" PRIx64 " %" PRIx64 "\n",
                         test_wall_us(), (int)getpid(), run->topic, run->partition, run->offset, plan->id, run->attempt,
-                        run->due_ms, run->fence, run->hash);
+                        run->due_ms, run->fence, run->hash, run->identity);
     put(fd, line, size);
 }
 

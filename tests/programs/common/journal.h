@@ -1,7 +1,8 @@
 /*
  * What handlers write down, one write() a line to a file opened for appending, so that a kill -9 loses nothing that was written:
  *
- *   B wall_us pid topic partition offset id attempt due_ms fence hash     a run begins (coordinates of the origin; hash of key and value)
+ *   B wall_us pid topic partition offset id attempt due_ms fence hash identity   a run begins (coordinates of the origin; hash of key
+ *                                                                          and value; of the idempotency key)
  *   E wall_us pid id attempt outcome delay_ms                             it ends
  */
 #ifndef TEST_COMMON_JOURNAL_H
@@ -20,7 +21,8 @@ struct test_run {
     uint32_t attempt;
     int64_t due_ms;
     uint64_t fence;
-    uint64_t hash; /* of key and value; 0: not looked at */
+    uint64_t hash;     /* of key and value; 0: not looked at */
+    uint64_t identity; /* hash of the idempotency key; 0: not looked at */
 };
 
 /* Opens for appending; exits with a message when it cannot. */

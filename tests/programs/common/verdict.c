@@ -17,8 +17,9 @@ struct life {
     bool running, finished, begun;
     bool again; /* the run is a repeat: the copy of the first one, with the first one's time, may come before its own */
     int running_pid;
-    uint32_t last_attempt; /* that ended with retry */
-    int64_t not_before_us; /* of the next attempt; 0: none */
+    uint32_t last_attempt;    /* that ended with retry */
+    int64_t not_before_us;    /* of the next attempt; 0: none */
+    uint64_t fence, identity; /* of the runs before; 0: none */
     char fate;
 };
 
@@ -72,6 +73,22 @@ static void check_begin_time(struct court *court, const struct life *life, const
     }
 }
 
+/* What a store goes by: the key stays, the fence does not fall, whoever runs it. */
+static void check_identity(struct court *court, struct life *life, const struct test_entry *entry)
+{
+    if (life->identity != 0 && entry->identity != 0 && entry->identity != life->identity) {
+        offence(court, &court->verdict->wrong,
+                "wrong: record %" PRIu64 " attempt %" PRIu32 " has another idempotency key", entry->id, entry->attempt);
+    }
+    if (entry->fence < life->fence) {
+        offence(court, &court->verdict->fence_fell,
+                "fence fell: record %" PRIu64 " attempt %" PRIu32 " by %d: %" PRIu64 " after %" PRIu64, entry->id,
+                entry->attempt, entry->pid, entry->fence, life->fence);
+    }
+    life->identity = life->identity != 0 ? life->identity : entry->identity;
+    life->fence = entry->fence > life->fence ? entry->fence : life->fence;
+}
+
 static void begin(struct court *court, struct life *life, const struct test_entry *entry)
 {
     struct test_verdict *verdict = court->verdict;
@@ -94,6 +111,7 @@ static void begin(struct court *court, struct life *life, const struct test_entr
                 "overlapped: record %" PRIu64 " attempt %" PRIu32 " by %d while %d runs it", entry->id, entry->attempt,
                 entry->pid, life->running_pid);
     }
+    check_identity(court, life, entry);
     life->again = again;
     if (again) {
         verdict->repeated++;

@@ -7,7 +7,8 @@
  *   overlapped two runs of one record at once (a run that never ended is over when its process is known to be killed)
  *   disordered a record began while an earlier one of its key (or partition) had not come to its fate
  *   early      begun before the delay of its retry was over, or before its due time
- *   wrong      other bytes, coordinates or outcome than produced
+ *   wrong      other bytes, coordinates or outcome than produced, or another idempotency key than before
+ *   fence_fell begun with a lower fence than a run of it before
  *   dead_*     dead letters missing, too many, not of bytes as produced
  */
 #ifndef TEST_COMMON_VERDICT_H
@@ -27,7 +28,7 @@ struct test_rules {
 
 struct test_verdict {
     uint64_t examined, finished, runs, retries_run;
-    uint64_t lost, unseen, repeated, overlapped, disordered, early, wrong;
+    uint64_t lost, unseen, repeated, overlapped, disordered, early, wrong, fence_fell;
     uint64_t dead_missing, dead_extra, dead_wrong, dead_letters;
     int64_t late_p50_us, late_p99_us, late_max_us; /* of retries and due records, after their time */
     int64_t earliest_us;                           /* the smallest of those: below 0 is early */
