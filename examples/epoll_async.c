@@ -50,10 +50,10 @@ static void finish(struct operation *operation)
     in_flight--;
 }
 
-static enum orderly_err take(struct orderly *member, int loop)
+static enum orderly_err take(struct orderly *member, int loop, size_t room)
 {
     struct orderly_batch *batch = NULL;
-    enum orderly_err result = orderly_poll(member, IN_FLIGHT_MAX - in_flight, 0, &batch);
+    enum orderly_err result = orderly_poll(member, room, 0, &batch);
 
     if (result != ORDERLY_OK) {
         return result == ORDERLY_TIMEOUT ? ORDERLY_OK : result;
@@ -63,6 +63,18 @@ static enum orderly_err take(struct orderly *member, int loop)
     }
     orderly_batch_free(batch);
     return ORDERLY_OK;
+}
+
+/* How many may be started now; while that is none the poll fd must not wake the loop. */
+static size_t room_for_more(struct orderly *member, int loop, size_t wanted)
+{
+    size_t begun = done + in_flight, room = IN_FLIGHT_MAX - in_flight;
+    struct epoll_event event = {.data.ptr = NULL};
+
+    room = wanted - begun < room ? wanted - begun : room;
+    event.events = room > 0 ? EPOLLIN : 0;
+    epoll_ctl(loop, EPOLL_CTL_MOD, orderly_poll_fd(member), &event);
+    return room;
 }
 
 static void set(struct orderly_config *config, const char *name, const char *value)
@@ -99,19 +111,24 @@ int main(int argc, char **argv)
     }
     orderly_config_free(config);
     epoll_ctl(loop, EPOLL_CTL_ADD, orderly_poll_fd(member), &(struct epoll_event){.events = EPOLLIN, .data.ptr = NULL});
-    result = take(member, loop); /* the first poll connects */
-    while (result == ORDERLY_OK && done < wanted) {
+    while ((result == ORDERLY_OK && done < wanted) || in_flight > 0) { /* what was started ends before we leave */
         struct epoll_event events[64];
-        int count = epoll_wait(loop, events, in_flight < IN_FLIGHT_MAX ? 64 : 63, 1000);
+        int count = epoll_wait(loop, events, 64, -1); /* readable at once: the first poll joins the group */
+        bool records = false;
 
         for (int i = 0; i < count; i++) {
+            records = records || events[i].data.ptr == NULL;
             if (events[i].data.ptr != NULL) {
                 finish(events[i].data.ptr);
             }
         }
-        if (in_flight < IN_FLIGHT_MAX) {
-            result = take(member, loop);
+        size_t room = room_for_more(member, loop, wanted);
+        if (records && room > 0 && result == ORDERLY_OK) {
+            result = take(member, loop, room);
         }
+    }
+    if (result != ORDERLY_OK) {
+        fprintf(stderr, "%s\n", orderly_strerror(result));
     }
     result = orderly_drain(member, -1);
     printf("%zu settled\n", done);

@@ -431,7 +431,10 @@ ORDERLY_API int64_t orderly_record_origin_offset(const struct orderly_record *);
 ORDERLY_API int64_t orderly_record_origin_timestamp_ms(const struct orderly_record *);
 /* The same text over every retry of one record. */
 ORDERLY_API const char *orderly_record_idempotency_key(const struct orderly_record *);
-/* Never falls for one idempotency key: a store that keeps the largest can refuse a late writer. */
+/*
+ * Never falls for one idempotency key: a store that keeps the largest can refuse a late writer. It is the broker's count of the group's generations, which begins
+ * anew only when the group is deleted, or has no members while it changes between the classic and the consumer protocol.
+ */
 ORDERLY_API uint64_t orderly_record_fence(const struct orderly_record *);
 /* Whether it should stop, why, and a lower bound of the time left (INT64_MAX: no limit). Both ret may be NULL. */
 ORDERLY_API bool orderly_record_cancelled(const struct orderly_record *, enum orderly_reason *ret_reason,
