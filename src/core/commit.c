@@ -215,6 +215,8 @@ static void acknowledged(struct od_core *core, struct od_stay *stay)
     commit->failures = 0;
     commit->first_ms = commit->version == commit->committed_version ? OD_NO_TIME : core->now_ms;
     commit->first_due = false;
+    commit->wanted =
+        commit->wanted && !od_commit_never(core) && changed(stay); /* a want that is not met yet says so below */
     od_named_leave(core, stay, OD_STATE_COMMIT_FAILING);
     od_commit_wants_review(core, stay, ORDERLY_OK);
 }
