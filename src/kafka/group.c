@@ -125,6 +125,24 @@ static void answer_assign(struct od_engine *engine)
     }
 }
 
+/* Assignors count partitions, whatever their topic: a share of retry partitions alone is one of very little work. */
+static void tell_share(struct od_engine *engine)
+{
+    bool only_retries = engine->stays.list.count > 0;
+    for (size_t i = 0; i < engine->stays.list.count; i++) {
+        const struct od_stay *stay = engine->stays.list.items[i];
+        only_retries = only_retries && engine->topics.list.items[stay->topic]->role == OD_ROLE_RETRY;
+    }
+    if (only_retries && !engine->group.only_retries) {
+        od_engine_log(
+            engine, ORDERLY_LOG_INFO, "group",
+            "all %zu partition(s) of this member are of retry topics: where others have sources to spare, "
+            "kafka.group.protocol=consumer or kafka.partition.assignment.strategy=range shares each topic out evenly",
+            engine->stays.list.count);
+    }
+    engine->group.only_retries = only_retries;
+}
+
 static void take_assign(struct od_engine *engine, const rd_kafka_topic_partition_list_t *list)
 {
     struct od_group *group = &engine->group;
@@ -164,6 +182,7 @@ static void take_assign(struct od_engine *engine, const rd_kafka_topic_partition
         od_engine_emit(engine, &event);
     }
     od_vec_fini(&fresh);
+    tell_share(engine);
 }
 
 static bool offsets_known(const struct od_engine *engine)

@@ -112,6 +112,9 @@ static void set_group(struct making *making, enum od_handle_kind kind)
     }
     if (!od_settings_property_is(making->settings, "group.protocol", "consumer")) {
         suggest(making, "partition.assignment.strategy", "cooperative-sticky");
+    } else {
+        /* The broker's default counts partitions, whatever their topic: one member got all of a source, another its retry topic. */
+        suggest(making, "group.remote.assignor", "range");
     }
     rd_kafka_conf_set_events(making->conf,
                              RD_KAFKA_EVENT_REBALANCE | RD_KAFKA_EVENT_ERROR | RD_KAFKA_EVENT_OFFSET_COMMIT);

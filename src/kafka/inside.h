@@ -206,7 +206,7 @@ struct od_group {
     int64_t answer_by_ms; /* ASSIGN: with what is known by then; REVOKE: whatever the core says */
     char member_id[128];
     int32_t generation;
-    bool cooperative, consumer_protocol, ever_assigned;
+    bool cooperative, consumer_protocol, ever_assigned, only_retries;
     int64_t fenced_at_ms; /* a commit was fenced and no rebalance has followed; 0 no */
 };
 void od_group_fini(struct od_engine *);
