@@ -338,6 +338,31 @@ static void a_copy_refused_by_its_size_is_too_large(void **state)
     end(&scene);
 }
 
+/* A broker whose disk is full, in-sync replicas that are missing, an answer that nobody got: the copy is written in the end, or asked for anew. */
+static void what_a_broker_cannot_write_now_is_written_later(void **state)
+{
+    (void)state;
+    static const rd_kafka_resp_err_t errors[] = {
+        RD_KAFKA_RESP_ERR_KAFKA_STORAGE_ERROR, RD_KAFKA_RESP_ERR_NOT_ENOUGH_REPLICAS,
+        RD_KAFKA_RESP_ERR_NOT_ENOUGH_REPLICAS_AFTER_APPEND, RD_KAFKA_RESP_ERR_REQUEST_TIMED_OUT,
+        RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION};
+    struct scene scene;
+    if (broker_is_real(&broker)) {
+        skip();
+    }
+    begin(&scene, settings);
+    broker_produce(&broker, scene.topic, 0, "k", "v", NULL);
+    rig_start(&scene.rig);
+    rigs_until(scene.rig.records.count == 1, &scene.rig);
+    struct od_copy_request request = request_of(&scene.rig, 0, OD_COPY_RETRY);
+    for (size_t i = 0; i < sizeof errors / sizeof errors[0]; i++) {
+        rd_kafka_mock_push_request_errors(broker.cluster, 0, 1, errors[i]);
+        copy_until_written(&scene, &request, OD_COPY_AGAIN);
+    }
+    assert_int_equal(scene.rig.faults, 0);
+    end(&scene);
+}
+
 static void a_broken_producer_answers_all_and_is_replaced(void **state)
 {
     (void)state;
@@ -377,6 +402,7 @@ int main(void)
         cmocka_unit_test(a_relief_copy_is_known_by_its_own_name),
         cmocka_unit_test(a_header_of_a_hospital_topic_is_honoured_when_asked),
         cmocka_unit_test(a_copy_refused_by_its_size_is_too_large),
+        cmocka_unit_test(what_a_broker_cannot_write_now_is_written_later),
         cmocka_unit_test(a_broken_producer_answers_all_and_is_replaced),
     };
     broker_start(&broker, 1);
