@@ -190,7 +190,7 @@ static const struct od_setting rows[] = {
      .text = "Address of the status page, metrics and commands: host:port, unix:/path, or off."},
     {ROW("admin.max_connections", NUMBER, "64"), DAEMON, .low = 1, .high = 10000,
      .text = "Connections to it at a time.",
-     .when_met = "further ones are refused"},
+     .when_met = "further ones wait until one has closed"},
     {ROW("log.level", CHOICE, "info"), DAEMON, .choices = "error|warning|info|debug", .run_time = true,
      .text = "The least important lines that are logged."},
     {ROW("log.repeats", NUMBER, "20"), DAEMON, .low = 0, .high = 1000000, .run_time = true,

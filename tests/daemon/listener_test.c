@@ -1,6 +1,7 @@
 /* src/daemon/listener.c with status, metrics, token and address, over real sockets. */
 #include <curl/curl.h>
 #include <jansson.h>
+#include <poll.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -8,7 +9,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -143,6 +146,43 @@ static long act(struct fixture *fixture, const char *path)
 }
 
 /* ---- Looking ------------------------------------------------------------------------------------------ */
+
+static int connection(const struct fixture *fixture)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    assert_true(fd >= 0);
+    snprintf(address.sun_path, sizeof address.sun_path, "%s", fixture->listen + 5);
+    assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof address), 0);
+    return fd;
+}
+
+static void more_connections_than_allowed_wait(void **state)
+{
+    static const char request[] = "GET /healthz HTTP/1.0\r\n\r\n";
+    enum { ALLOWED = 8 };
+    struct fixture fixture;
+    int fds[ALLOWED + 1];
+
+    (void)state;
+    start(&fixture);
+    for (size_t i = 0; i <= ALLOWED; i++) {
+        fds[i] = connection(&fixture); /* all but the last ask nothing */
+    }
+    assert_int_equal(write(fds[ALLOWED], request, sizeof request - 1), sizeof request - 1);
+    struct pollfd answer = {.fd = fds[ALLOWED], .events = POLLIN};
+    assert_int_equal(poll(&answer, 1, 200), 0);
+    close(fds[0]);
+    assert_int_equal(poll(&answer, 1, 20000), 1);
+    char text[16] = "";
+    assert_true(read(fds[ALLOWED], text, 12) == 12);
+    assert_string_equal(text + 9, "200");
+    for (size_t i = 1; i <= ALLOWED; i++) {
+        close(fds[i]);
+    }
+    end(&fixture);
+}
 
 static void the_page_and_the_health_are_there(void **state)
 {
@@ -322,6 +362,7 @@ static void a_taken_port_moves_only_when_it_is_the_default(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(more_connections_than_allowed_wait),
         cmocka_unit_test(the_page_and_the_health_are_there),
         cmocka_unit_test(ready_means_that_records_are_handled),
         cmocka_unit_test(metrics_of_one_name_stand_together),
