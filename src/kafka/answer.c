@@ -17,8 +17,6 @@ struct od_answering {
 struct answer {
     struct od_answering *answering;
     rd_kafka_t *rk;
-    bool assign;
-    rd_kafka_topic_partition_list_t *list;
 };
 
 struct od_answering *od_answering_new(void)
@@ -58,13 +56,15 @@ rd_kafka_error_t *od_answer_take_back(rd_kafka_t *rk, const rd_kafka_topic_parti
 }
 
 /* Nothing is taken any more, all is given. */
-static void decline(rd_kafka_t *rk, bool assign, const rd_kafka_topic_partition_list_t *list)
+void od_answer_no(struct od_engine *engine, rd_kafka_event_t *event)
 {
+    rd_kafka_t *rk = engine->handle->rk;
+    const rd_kafka_topic_partition_list_t *list = rd_kafka_event_topic_partition_list(event);
     rd_kafka_error_t *error = NULL;
     const char *protocol = rd_kafka_rebalance_protocol(rk);
-    if (!protocol || strcmp(protocol, "COOPERATIVE") != 0) {
+    if (!list || !protocol || strcmp(protocol, "COOPERATIVE") != 0) {
         rd_kafka_assign(rk, NULL);
-    } else if (assign) {
+    } else if (rd_kafka_event_error(event) == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS) {
         rd_kafka_topic_partition_list_t *none = rd_kafka_topic_partition_list_new(1);
         error = rd_kafka_incremental_assign(rk, none);
         rd_kafka_topic_partition_list_destroy(none);
@@ -72,53 +72,41 @@ static void decline(rd_kafka_t *rk, bool assign, const rd_kafka_topic_partition_
         error = od_answer_take_back(rk, list);
     }
     if (error) {
-        rd_kafka_error_destroy(error); /* it has ended, or asks for nothing */
+        rd_kafka_error_destroy(error); /* it asks for nothing */
     }
-}
-
-static bool is_assign(rd_kafka_event_t *event)
-{
-    return rd_kafka_event_error(event) == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS;
 }
 
 static void *answer_main(void *argument)
 {
     struct answer *answer = argument;
-    decline(answer->rk, answer->assign, answer->list);
-    rd_kafka_topic_partition_list_destroy(answer->list);
+    rd_kafka_assign(answer->rk, NULL);
     atomic_fetch_sub(&answer->answering->count, 1);
     free(answer);
     return NULL;
 }
 
-void od_answer_no(struct od_engine *engine, rd_kafka_event_t *event)
+/*
+ * From the close on librdkafka takes every answer, of whatever protocol, as one that gives all back, and ends then. So the first one is the only one: an
+ * assign that came just before the close is followed by a revoke, and who answers that too may ask a group part that has ended.
+ */
+void od_answer_apart(struct od_engine *engine)
 {
-    const rd_kafka_topic_partition_list_t *list = rd_kafka_event_topic_partition_list(event);
-    if (list) {
-        decline(engine->handle->rk, is_assign(event), list);
-    }
-}
-
-void od_answer_apart(struct od_engine *engine, rd_kafka_event_t *event)
-{
-    const rd_kafka_topic_partition_list_t *list = rd_kafka_event_topic_partition_list(event);
     struct od_handle *handle = engine->handle;
-    if (rd_kafka_consumer_closed(handle->rk) || !list || !handle->answering) {
+    if (engine->leaving.answered || rd_kafka_consumer_closed(handle->rk) || !handle->answering) {
         return;
     }
-    struct answer *answer = calloc(1, sizeof *answer);
+    struct answer *answer = malloc(sizeof *answer);
     if (!answer) {
         return; /* the leave ends at its timeout */
     }
-    *answer =
-        (struct answer){handle->answering, handle->rk, is_assign(event), rd_kafka_topic_partition_list_copy(list)};
+    *answer = (struct answer){handle->answering, handle->rk};
     pthread_t thread;
     atomic_fetch_add(&handle->answering->count, 1);
     if (pthread_create(&thread, NULL, answer_main, answer) == 0) {
+        engine->leaving.answered = true;
         pthread_detach(thread);
         return;
     }
     atomic_fetch_sub(&handle->answering->count, 1);
-    rd_kafka_topic_partition_list_destroy(answer->list);
     free(answer);
 }

@@ -367,7 +367,7 @@ void od_group_event(struct od_engine *engine, rd_kafka_event_t *event)
     rd_kafka_resp_err_t err = rd_kafka_event_error(event);
     if (od_leave_begun(engine)) {
         if (engine->leaving.closing) {
-            od_answer_apart(engine, event);
+            od_answer_apart(engine);
         } else {
             od_answer_no(engine, event);
         }

@@ -410,7 +410,7 @@ void od_ends_serve(struct od_engine *);
 /* ---- leave.c --------------------------------------------------------------------------------------------------- */
 
 struct od_leaving {
-    bool wanted, closing, left_told, nothing_to_leave;
+    bool wanted, closing, answered, left_told, nothing_to_leave;
     int64_t give_up_ms, join_by_ms;
 };
 void od_leave_serve(struct od_engine *);
@@ -425,7 +425,7 @@ void od_answering_end(struct od_answering *);
 /* Answers a rebalance: we leave, nothing is kept. Before the close. */
 void od_answer_no(struct od_engine *, rd_kafka_event_t *);
 /* The same from a thread of its own, once the close has begun. */
-void od_answer_apart(struct od_engine *, rd_kafka_event_t *);
+void od_answer_apart(struct od_engine *);
 /* Those of `wanted` that librdkafka really reads; all else would be refused as a whole. The error is the caller's. */
 rd_kafka_error_t *od_answer_take_back(rd_kafka_t *, const rd_kafka_topic_partition_list_t *wanted);
 

@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 #include <dlfcn.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -160,8 +161,9 @@ static void leaving_does_not_wait_for_a_recovery(void **state)
     rig_stop(&rig);
 }
 
-/* What asks librdkafka's group part and waits for the answer, counted. */
-static atomic_int asked;
+/* What asks librdkafka's group part and waits for the answer, counted; the answers to rebalances apart. */
+static atomic_int asked, answered;
+static rd_kafka_queue_t *event_awaited; /* by who asks for the membership, when it is not NULL */
 
 rd_kafka_resp_err_t rd_kafka_subscribe(rd_kafka_t *rk, const rd_kafka_topic_partition_list_t *topics)
 {
@@ -176,7 +178,35 @@ rd_kafka_consumer_group_metadata_t *rd_kafka_consumer_group_metadata(rd_kafka_t 
     rd_kafka_consumer_group_metadata_t *(*real)(rd_kafka_t *);
     *(void **)&real = dlsym(RTLD_NEXT, "rd_kafka_consumer_group_metadata");
     atomic_fetch_add(&asked, 1);
+    for (int64_t end = rig_now() + 20000; event_awaited && rd_kafka_queue_length(event_awaited) == 0;) {
+        assert_true(rig_now() < end);
+        sched_yield();
+    }
     return real(rk);
+}
+
+rd_kafka_resp_err_t rd_kafka_assign(rd_kafka_t *rk, const rd_kafka_topic_partition_list_t *list)
+{
+    rd_kafka_resp_err_t (*real)(rd_kafka_t *, const rd_kafka_topic_partition_list_t *);
+    *(void **)&real = dlsym(RTLD_NEXT, "rd_kafka_assign");
+    atomic_fetch_add(&answered, 1);
+    return real(rk, list);
+}
+
+rd_kafka_error_t *rd_kafka_incremental_assign(rd_kafka_t *rk, const rd_kafka_topic_partition_list_t *list)
+{
+    rd_kafka_error_t *(*real)(rd_kafka_t *, const rd_kafka_topic_partition_list_t *);
+    *(void **)&real = dlsym(RTLD_NEXT, "rd_kafka_incremental_assign");
+    atomic_fetch_add(&answered, 1);
+    return real(rk, list);
+}
+
+rd_kafka_error_t *rd_kafka_incremental_unassign(rd_kafka_t *rk, const rd_kafka_topic_partition_list_t *list)
+{
+    rd_kafka_error_t *(*real)(rd_kafka_t *, const rd_kafka_topic_partition_list_t *);
+    *(void **)&real = dlsym(RTLD_NEXT, "rd_kafka_incremental_unassign");
+    atomic_fetch_add(&answered, 1);
+    return real(rk, list);
 }
 
 /* librdkafka drops, without a reply, what its group part is asked while that ends: the loop would wait for ever. */
@@ -211,6 +241,17 @@ static bool group_was_asked(void)
     return found;
 }
 
+/* The group's first answer comes so late that the member leaves before it. */
+static void begin_to_join(struct rig *rig)
+{
+    rd_kafka_mock_start_request_tracking(broker.cluster);
+    rd_kafka_mock_broker_push_request_error_rtts(broker.cluster, 1, CONSUMER_GROUP_HEARTBEAT, 1,
+                                                 RD_KAFKA_RESP_ERR_NO_ERROR, 300);
+    rig_start(rig);
+    rigs_until(group_was_asked(), rig);
+    rd_kafka_mock_stop_request_tracking(broker.cluster);
+}
+
 /* librdkafka sends no leave before it has the answer to its first request, with which the group has taken it for a member. */
 static void a_member_that_leaves_while_it_joins_has_left(void **state)
 {
@@ -223,12 +264,7 @@ static void a_member_that_leaves_while_it_joins_has_left(void **state)
     broker_hospital(&broker, topic, group, 1);
     rig_make(&first, &broker, group, topic, consumer);
     rig_make(&second, &broker, group, topic, consumer);
-    rd_kafka_mock_start_request_tracking(broker.cluster);
-    rd_kafka_mock_broker_push_request_error_rtts(broker.cluster, 1, CONSUMER_GROUP_HEARTBEAT, 1,
-                                                 RD_KAFKA_RESP_ERR_NO_ERROR, 300);
-    rig_start(&first);
-    rigs_until(group_was_asked(), &first);
-    rd_kafka_mock_stop_request_tracking(broker.cluster);
+    begin_to_join(&first);
     rig_leave(&first);
     rig_start(&second);
     int64_t start = rig_now();
@@ -237,6 +273,32 @@ static void a_member_that_leaves_while_it_joins_has_left(void **state)
     rig_leave(&second);
     rig_stop(&first);
     rig_stop(&second);
+}
+
+/*
+ * An assign that comes just before the close is followed by a revoke; the answer to the first one ends the group part, and who answers the second one
+ * may wait for ever, and its handle with it.
+ */
+static void who_leaves_answers_once(void **state)
+{
+    (void)state;
+    struct rig rig;
+    const char *topic = fresh_name("t"), *group = fresh_name("g");
+    if (broker_is_real(&broker)) {
+        skip();
+    }
+    broker_hospital(&broker, topic, group, 1);
+    rig_make(&rig, &broker, group, topic, consumer);
+    begin_to_join(&rig);
+    int before = atomic_load(&answered);
+    event_awaited = rig.engine->handle->consumer;
+    od_engine_leave(rig.engine);
+    rigs_until(od_leave_begun(rig.engine), &rig);
+    event_awaited = NULL;
+    rigs_until(rig.lefts == 1, &rig);
+    assert_false(rig.unconfirmed);
+    rig_stop(&rig);
+    assert_int_equal(atomic_load(&answered) - before, 1);
 }
 
 static void a_fenced_instance_ends_the_run(void **state)
@@ -373,6 +435,7 @@ int main(void)
         cmocka_unit_test(leaving_does_not_wait_for_a_recovery),
         cmocka_unit_test(nothing_is_asked_of_a_group_from_the_leave_on),
         cmocka_unit_test(a_member_that_leaves_while_it_joins_has_left),
+        cmocka_unit_test(who_leaves_answers_once),
         cmocka_unit_test(a_fenced_instance_ends_the_run),
         cmocka_unit_test(a_member_that_stood_still_is_confirmed_by_the_group),
         cmocka_unit_test(a_doubt_ends_also_when_nothing_is_left_to_lose),
