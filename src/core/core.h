@@ -378,7 +378,7 @@ struct od_core_totals {
     uint64_t bytes_held, bytes_copying;
     uint32_t concurrency;
     bool closing, suspect, gate_held;
-    int64_t gate_held_since_ms, gate_left_ms; /* left INT64_MAX: nothing waits */
+    int64_t gate_held_since_ms, gate_until_ms; /* until INT64_MAX: nothing waits */
     enum orderly_waiting waiting;
 };
 struct od_core_partition {

@@ -8,18 +8,13 @@ const struct od_core_counters *od_core_counters(const struct od_core *core)
     return &core->counters;
 }
 
-static int64_t gate_left(const struct od_core *core)
+static int64_t gate_until(const struct od_core *core)
 {
-    int64_t at = OD_NO_TIME;
     if (core->hold.open) {
-        at = core->hold.gate_ms != OD_NO_TIME ? core->hold.gate_ms : core->hold.deadline_ms;
-    } else if (core->close.stage != OD_CLOSE_NOT && core->close.stage != OD_CLOSE_END) {
-        at = core->close.deadline_ms;
+        return core->hold.gate_ms != OD_NO_TIME ? core->hold.gate_ms : core->hold.deadline_ms;
     }
-    if (at == OD_NO_TIME) {
-        return at;
-    }
-    return at > core->now_ms ? at - core->now_ms : 0;
+    bool closes = core->close.stage != OD_CLOSE_NOT && core->close.stage != OD_CLOSE_END;
+    return closes ? core->close.deadline_ms : OD_NO_TIME;
 }
 
 void od_core_totals(const struct od_core *core, struct od_core_totals *ret)
@@ -37,7 +32,7 @@ void od_core_totals(const struct od_core *core, struct od_core_totals *ret)
         .suspect = core->suspect,
         .gate_held = core->gate_held,
         .gate_held_since_ms = core->gate_held ? core->gate_since_ms : 0,
-        .gate_left_ms = gate_left(core),
+        .gate_until_ms = gate_until(core),
         .waiting = core->waiting,
     };
 }

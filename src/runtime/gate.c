@@ -17,7 +17,9 @@ void od_gate_fill(struct od_loop *loop, struct orderly_gate *ret)
     od_core_totals(loop->core, &totals);
     ret->held = totals.gate_held;
     ret->held_ms = totals.gate_held ? loop->now_ms - totals.gate_held_since_ms : 0;
-    ret->left_ms = totals.gate_left_ms;
+    if (totals.gate_until_ms != INT64_MAX) { /* the core's own time is that of its last step */
+        ret->left_ms = totals.gate_until_ms > loop->now_ms ? totals.gate_until_ms - loop->now_ms : 0;
+    }
     ret->waiting = totals.waiting;
     struct orderly *orderly = loop->orderly;
     pthread_mutex_lock(&orderly->mutex);

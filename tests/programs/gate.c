@@ -164,6 +164,7 @@ static void forced(void)
                "not before the time that was told (%lld of %lld ms)",
                (long long)((revoked.at_us - waiting.at_us) / 1000), (long long)waiting.offset);
     TEST_HOLDS(test_actor_wait(&a, TEST_FORCED, 1, 5000), "it is reported");
+    TEST_HOLDS(test_actor_count(&a, TEST_WAITING) == 1, "rebalance_waiting was called once");
     TEST_HOLDS(test_actor_wait(&b, TEST_ASSIGNED, 1, 15000),
                "the other gets its share although the holder still holds");
     (void)!test_actor_wait(&b, TEST_RECORD, 20, 10000);
@@ -189,6 +190,42 @@ static void forced(void)
     }
     no_record_after_revoked(&a);
     TEST_HOLDS(test_actor_metric(&a, "orderly_late_outcomes_total") >= (double)stale, "they are counted");
+    test_actor_end(&b);
+    test_actor_end(&a);
+}
+
+/* Held for longer than a session, and than a rebalance needs: nobody is thrown out, nobody gets anything. */
+static void held_beyond_the_session(void)
+{
+    static const char *const settings[] = {"kafka.max.poll.interval.ms=40000", "rebalance.hold_max=20s"};
+    struct orderly_error error = ORDERLY_ERROR_INIT;
+
+    count = 50 * (size_t)test_world.partitions;
+    test_fill(50);
+    test_actor_new(&a, "holder", settings[0], settings[1], "rebalance.drain_timeout=1s", "commit.timeout=2s", NULL);
+    test_actor_take(&a, count, records);
+    test_actor_new(&b, "other", settings[0], settings[1], "rebalance.drain_timeout=1s", "commit.timeout=2s", NULL);
+    test_actor_background(&b);
+    TEST_NEEDS(test_actor_wait(&a, TEST_WAITING, 1, 15000), "a rebalance waits");
+    struct test_entry_of_actor told = test_actor_entry(&a, test_actor_find(&a, TEST_WAITING, -1, 0));
+    TEST_HOLDS(!test_actor_wait(&a, TEST_REVOKED, 1, 9000) && test_actor_count(&a, TEST_LOST) == 0,
+               "for 9 s, longer than the session, nothing is taken");
+    TEST_HOLDS(test_actor_count(&b, TEST_RECORD) == 0, "the other waits");
+    TEST_HOLDS(test_actor_count(&a, TEST_WAITING) == 1, "rebalance_waiting was called once");
+    struct orderly_gate gate = gate_of(&a);
+    int64_t expected = told.offset - (test_now_us() - told.at_us) / 1000;
+    TEST_HOLDS(gate.left_ms <= expected + 100 && gate.left_ms > 0, "the time left is a lower bound (%lld of %lld ms)",
+               (long long)gate.left_ms, (long long)expected);
+    TEST_HOLDS(test_mark_all(records, count, ORDERLY_OK) == count, "all is still the holder's");
+    TEST_HOLDS(orderly_commit(a.member, NULL, 0, 5000, &error) == ORDERLY_OK, "and is committed (%s)", error.text);
+    orderly_allow_rebalance(a.member);
+    TEST_HOLDS(test_actor_poll_until(&a, TEST_REVOKED_END, 1, 10000) && test_actor_wait(&b, TEST_ASSIGNED, 1, 15000),
+               "then the other gets its share");
+    TEST_HOLDS(test_actor_count(&a, TEST_FORCED) == 0, "the gate was not forced");
+    test_fill(1);
+    TEST_HOLDS(test_actor_wait(&b, TEST_RECORD, 1, 15000), "and works");
+    size_t first = test_actor_find(&b, TEST_RECORD, -1, 0);
+    TEST_HOLDS(first != SIZE_MAX && test_actor_entry(&b, first).offset >= 50, "on what the holder had not done");
     test_actor_end(&b);
     test_actor_end(&a);
 }
@@ -250,6 +287,7 @@ int main(int argc, char **argv)
     static const struct test_check checks[] = {{"nothing_is_taken", nothing_is_taken},
                                                {"taking_nothing", taking_nothing},
                                                {"forced", forced},
+                                               {"held_beyond_the_session", held_beyond_the_session},
                                                {"evicted_while_holding", evicted_while_holding},
                                                {"evicted_while_running", evicted_while_running},
                                                {NULL, NULL}};
