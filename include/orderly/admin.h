@@ -32,6 +32,9 @@ struct orderly_topic {
     char cleanup_policy[32];
     bool exists;
     bool rights_known, may_read, may_write; /* what the broker says that this user may do */
+    int32_t leaderless;                     /* partitions that nobody leads now: they are not read and not written */
+    int32_t in_sync;                        /* replicas in sync, of the partition that has fewest; -1: not known */
+    int32_t min_in_sync;                    /* min.insync.replicas: with fewer no copy is written; -1: not known */
 };
 struct orderly_topics {
     size_t count;

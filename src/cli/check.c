@@ -128,6 +128,27 @@ static void say_notes(const struct od_values *values)
     }
 }
 
+/* What passes when brokers come back: no reason not to start, but none to be content. */
+static size_t check_replicas(const struct orderly_need *need)
+{
+    const struct orderly_topic *found = &need->found;
+    if (found->exists && found->leaderless > 0) {
+        printf(
+            "mend: topic %s: nobody leads %d of its %d partitions, they are neither read nor written: start the brokers "
+            "that hold their replicas\n",
+            need->name, (int)found->leaderless, (int)found->partitions);
+        return 1;
+    }
+    if (need->kind != ORDERLY_NEED_SOURCE && found->in_sync >= 0 && found->in_sync < found->min_in_sync) {
+        printf(
+            "mend: topic %s: a partition has %d replicas in sync, min.insync.replicas is %d: no copy is written to it until "
+            "more of the brokers that hold it are back\n",
+            need->name, (int)found->in_sync, (int)found->min_in_sync);
+        return 1;
+    }
+    return 0;
+}
+
 static size_t check_needs(struct orderly_admin *admin, struct orderly_error *error, enum orderly_err *ret)
 {
     struct orderly_needs *needs = NULL;
@@ -140,6 +161,8 @@ static size_t check_needs(struct orderly_admin *admin, struct orderly_error *err
         const struct orderly_need *need = &needs->list[i];
         if (*need->problem) {
             printf("mend: %s\n", need->problem);
+            problems++;
+        } else if (check_replicas(need)) {
             problems++;
         } else {
             printf("ok: topic %s, %d partitions, %d replicas\n", need->name, (int)need->found.partitions,

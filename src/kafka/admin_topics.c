@@ -11,8 +11,11 @@
 
 static void blank_topic(struct orderly_topic *topic, const char *name)
 {
-    *topic = (struct orderly_topic){
-        .retention_ms = INT64_MIN, .retention_bytes = INT64_MIN, .max_message_bytes = -1, .exists = false};
+    *topic = (struct orderly_topic){.retention_ms = INT64_MIN,
+                                    .retention_bytes = INT64_MIN,
+                                    .max_message_bytes = -1,
+                                    .in_sync = -1,
+                                    .min_in_sync = -1};
     od_admin_put(topic->name, sizeof topic->name, name);
 }
 
@@ -105,6 +108,12 @@ static void fill_topic(struct orderly_topic *topic, const rd_kafka_metadata_topi
     topic->exists = !from->err;
     topic->partitions = from->partition_cnt;
     topic->replication = from->partition_cnt > 0 ? from->partitions[0].replica_cnt : 0;
+    for (int i = 0; i < from->partition_cnt; i++) {
+        const rd_kafka_metadata_partition_t *partition = &from->partitions[i];
+        topic->leaderless += partition->leader < 0;
+        topic->in_sync =
+            topic->in_sync < 0 || partition->isr_cnt < topic->in_sync ? partition->isr_cnt : topic->in_sync;
+    }
 }
 
 static int by_name(const void *a, const void *b)
@@ -162,6 +171,8 @@ static void take_entry(struct orderly_topic *topic, const char *name, const char
             topic->retention_bytes = number;
         } else if (!strcmp(name, "max.message.bytes")) {
             topic->max_message_bytes = number;
+        } else if (!strcmp(name, "min.insync.replicas")) {
+            topic->min_in_sync = (int32_t)number;
         }
     }
 }

@@ -139,7 +139,9 @@ static rd_kafka_topic_partition_list_t *ends_of(rd_kafka_event_t *event)
             rd_kafka_topic_partition_list_destroy(list);
             return NULL;
         }
-        rd_kafka_topic_partition_list_add(list, item->topic, item->partition)->offset = item->offset;
+        rd_kafka_topic_partition_t *end = rd_kafka_topic_partition_list_add(list, item->topic, item->partition);
+        end->offset = item->offset;
+        rd_kafka_topic_partition_set_leader_epoch(end, rd_kafka_topic_partition_get_leader_epoch(item));
     }
     return list;
 }

@@ -294,6 +294,7 @@ static void ready(struct rig *rig, const struct od_event *event)
     stay->ready = true;
     stay->resolved = event->ready.resolved;
     stay->position = event->ready.position;
+    stay->leader_epoch = event->ready.leader_epoch;
     stay->topic_id_hash = event->ready.topic_id_hash;
     snprintf(stay->map, sizeof stay->map, "%.*s", (int)event->ready.map_size, event->ready.map ? event->ready.map : "");
     give_credit(rig, stay->id);

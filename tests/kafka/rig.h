@@ -47,6 +47,7 @@ struct seen_stay {
     enum od_topic_kind kind;
     bool ready, revoked, lost, resolved, gone;
     int64_t position, log_start;
+    int32_t leader_epoch; /* of the position */
     char map[256];
     uint64_t topic_id_hash;
     size_t records;
