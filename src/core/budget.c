@@ -33,7 +33,7 @@ void od_budget_hold(struct od_core *core, struct od_stay *stay, int64_t bytes)
     od_assert(stay->bytes_held >= 0 && core->bytes_held >= 0);
 }
 
-static int64_t fetch_limit(const struct od_core *core)
+int64_t od_budget_fetch_limit(const struct od_core *core)
 {
     int64_t eighth = core->settings->memory_records / 8;
     int64_t rest = core->let_go || core->rereading ? 6 * eighth : 7 * eighth;
@@ -42,7 +42,7 @@ static int64_t fetch_limit(const struct od_core *core)
 
 int64_t od_budget_share(const struct od_core *core)
 {
-    int64_t share = fetch_limit(core) / (core->stay_count ? core->stay_count : 1);
+    int64_t share = od_budget_fetch_limit(core) / (core->stay_count ? core->stay_count : 1);
     return share > 0 ? share : 1;
 }
 
@@ -127,7 +127,7 @@ static int64_t records_left(struct od_core *core, struct od_stay *stay)
 
 static int64_t bytes_left(struct od_core *core, struct od_stay *stay)
 {
-    int64_t limit = fetch_limit(core);
+    int64_t limit = od_budget_fetch_limit(core);
     int64_t own = od_budget_share(core) - stay->bytes_held;
     int64_t all = limit - core->bytes_held - (core->credit_bytes - stay->credit_bytes);
     if (all < own) {
@@ -168,7 +168,7 @@ void od_budget_review(struct od_core *core, struct od_stay *stay)
     /* A full window or share opens again when there is room for more than a few. */
     if (stay->credit_records == 0 && stay->queued > 0 &&
         ((records < core->settings->limit_window / 16 && records < read_ahead(core) / 2) ||
-         bytes < fetch_limit(core) / (16 * (int64_t)core->stay_count))) {
+         bytes < od_budget_fetch_limit(core) / (16 * (int64_t)core->stay_count))) {
         records = bytes = 0;
     }
     bool less = records < stay->credit_records || bytes < stay->credit_bytes;

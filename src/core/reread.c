@@ -142,6 +142,7 @@ void od_reread_begin(struct od_core *core, struct od_stay *stay, uint32_t slot)
     od_assert(record->place == OD_SLOT_NONE && !(record->flags & (OD_FLAG_WANTED | OD_FLAG_REREADING)));
     record->flags |= OD_FLAG_WANTED;
     stay->bytes_wanted += record->size_bytes;
+    core->bytes_wanted += record->size_bytes;
     od_id_push(core, &core->reread_wait, od_record_id(&core->records, slot));
 }
 
@@ -153,8 +154,16 @@ void od_reread_over(struct od_core *core, struct od_stay *stay, struct od_record
     }
     if (record->flags & (OD_FLAG_WANTED | OD_FLAG_REREADING)) {
         stay->bytes_wanted -= record->size_bytes;
+        core->bytes_wanted -= record->size_bytes;
         record->flags &= (uint8_t) ~(OD_FLAG_WANTED | OD_FLAG_REREADING);
     }
+}
+
+/* Looking ahead leaves to the re-reads that are urgent what is theirs. */
+static bool spare(const struct od_core *core, const struct od_stay *stay, int64_t bytes)
+{
+    return stay->bytes_parked + stay->bytes_wanted + bytes <= od_budget_share(core) / 2 &&
+           core->bytes_held + core->bytes_wanted + bytes <= od_budget_fetch_limit(core);
 }
 
 void od_reread_review(struct od_core *core, struct od_stay *stay)
@@ -171,8 +180,7 @@ void od_reread_review(struct od_core *core, struct od_stay *stay)
                  stay->bytes_parked + stay->bytes_bare <= share / 2;
     while (begin && due != OD_NO_TIME && !core->nomem) {
         uint32_t slot = od_parked_peek(&stay->bare);
-        int64_t filled = stay->bytes_parked + stay->bytes_wanted + od_record_at(&core->records, slot)->size_bytes;
-        if (due > core->now_ms + AHEAD_MS && filled > share / 2) {
+        if (due > core->now_ms + AHEAD_MS && !spare(core, stay, od_record_at(&core->records, slot)->size_bytes)) {
             break;
         }
         od_parked_remove(&stay->bare, &core->records, slot);

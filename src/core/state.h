@@ -230,7 +230,7 @@ struct od_core {
 
     uint64_t queued, running, parked_count, copying, let_go;
     uint64_t in_flight; /* RUN and not settled, stale ones too */
-    int64_t bytes_held, bytes_parked, bytes_copying, bytes_rereading, credit_bytes;
+    int64_t bytes_held, bytes_parked, bytes_copying, bytes_wanted, bytes_rereading, credit_bytes;
     uint64_t credit_records;
     bool credits_stale;    /* the shares changed: all are computed anew */
     bool starved;          /* a stay got less than its share */
@@ -418,7 +418,8 @@ void od_close_review(struct od_core *);
 int64_t od_close_deadline(const struct od_core *);
 
 /* budget.c */
-int64_t od_budget_share(const struct od_core *); /* of one stay */
+int64_t od_budget_fetch_limit(const struct od_core *); /* what may be held before nothing more is fetched */
+int64_t od_budget_share(const struct od_core *);       /* of one stay */
 void od_budget_hold(struct od_core *, struct od_stay *, int64_t bytes);
 void od_budget_review(struct od_core *, struct od_stay *); /* its credit */
 void od_budget_review_all(struct od_core *);
