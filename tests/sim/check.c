@@ -380,10 +380,7 @@ void sim_check_finished(struct sim *sim)
                          (int)partition->number, (long long)offset, (long long)partition->committed);
             }
         }
-        bool emptied =
-            partition->committed < 0 && partition->log_start == sim_log_end(partition); /* before it was read */
-        if (!partition->dead_letters && partition->log.count && !emptied &&
-            partition->committed != sim_log_end(partition)) {
+        if (!partition->dead_letters && partition->log.count && !sim_all_committed(partition)) {
             sim_fail(sim, "topic %u %s/%d is committed up to %lld of %lld at the end", partition->topic,
                      partition->kind == OD_TOPIC_RETRY ? "retry" : "source", (int)partition->number,
                      (long long)partition->committed, (long long)sim_log_end(partition));

@@ -3,6 +3,12 @@
 
 #include <stdlib.h>
 
+bool sim_all_committed(const struct sim_partition *partition)
+{
+    int64_t end = sim_log_end(partition);
+    return partition->committed == end || (partition->committed < 0 && partition->log_start == end);
+}
+
 int64_t sim_log_end(const struct sim_partition *partition)
 {
     return partition->first + (int64_t)partition->log.count;
@@ -119,7 +125,7 @@ static bool partition_done(struct sim *sim, struct sim_partition *partition)
     }
     (void)sim;
     /* Nothing read, nothing to commit. */
-    return partition->log.count == 0 || partition->committed == sim_log_end(partition);
+    return partition->log.count == 0 || sim_all_committed(partition);
 }
 
 bool sim_all_done(struct sim *sim)

@@ -254,6 +254,8 @@ void sim_produce(struct sim *, const struct sim_event *);
 /* logs.c */
 struct sim_entry *sim_entry_at(struct sim_partition *, int64_t offset); /* NULL: not there */
 int64_t sim_log_end(const struct sim_partition *);
+/* Up to its end; of a log that was emptied before anything was read there is nothing to commit. */
+bool sim_all_committed(const struct sim_partition *);
 void sim_log_append(struct sim *, struct sim_partition *, struct sim_entry);
 bool sim_all_done(struct sim *);
 /* An unclean election: the end of the log is lost, other records take its place. Only while nobody has anything of it in hand. */
