@@ -54,7 +54,8 @@ static const char *const state_texts[OD_STATE_COUNT] = {
     [OD_STATE_FOREIGN_RETRY] = "a record of another group is in this retry topic; it is not run",
     [OD_STATE_DEAD_LETTER_RATE] =
         "more records became dead letters than dead_letter.max_rate allows; the source stops until it is resumed by hand",
-    [OD_STATE_RECORD_LOST] = "the log's start has passed a parked record: its topic's retention is too short",
+    [OD_STATE_RECORD_LOST] =
+        "a parked record has gone from its topic: the retention is too short, or the topic is compacted",
     [OD_STATE_COMMIT_FAILING] = "commits are refused; they are tried again",
     [OD_STATE_READ_FAILING] = "a parked record cannot be read again; it is tried again",
     [OD_STATE_SUSPECT] =
@@ -177,8 +178,8 @@ void od_log_tell(const struct orderly *orderly, const struct od_effect *effect, 
                "%s is copied to the end of the retry topic: it held the offset back", place);
         break;
     case OD_TELL_RECORD_LOST:
-        od_log(orderly, ORDERLY_LOG_ERROR, "retry", "%s was removed by the topic's retention before its time came",
-               place);
+        od_log(orderly, ORDERLY_LOG_ERROR, "retry",
+               "%s was removed by the topic's retention or compaction before its time came", place);
         break;
     case OD_TELL_RETRY_AFTER_CLAMPED:
         od_log(orderly, ORDERLY_LOG_INFO, "retry", "%s wants to wait longer than retry.max_delay; it waits that long",
