@@ -523,7 +523,10 @@ ORDERLY_CHECKED enum orderly_err orderly_resume(struct orderly *, const struct o
                                                 const char *reason);
 /* Moves the position: what is out becomes stale, window and map start anew, the commit may go back. Errors: STALE, INVALID. */
 ORDERLY_CHECKED enum orderly_err orderly_seek(struct orderly *, const struct orderly_partition *, int64_t offset);
-/* OK means accepted; with eager protocols everything is revoked first. */
+/*
+ * All or none of them. OK means accepted; with eager protocols everything is revoked first. Errors: CLOSED, INVALID (no name of a topic, or that of a retry or
+ * dead-letter topic of this group), UNKNOWN_TOPIC (to remove what is not read).
+ */
 ORDERLY_CHECKED enum orderly_err orderly_add_topics(struct orderly *, const char *const *topics, size_t count);
 ORDERLY_CHECKED enum orderly_err orderly_remove_topics(struct orderly *, const char *const *topics, size_t count);
 /* Records in flight from now on; running ones end as they do. Errors: INVALID (0, or above 1,000,000). */

@@ -379,20 +379,47 @@ void od_subscription_fini(struct od_engine *engine)
     engine->subscription.lister = NULL;
 }
 
-enum orderly_err od_engine_add_topics(struct od_engine *engine, const char *const *topics, size_t count)
+static void changed(struct od_engine *engine)
 {
-    for (size_t i = 0; i < count; i++) {
-        uint32_t source;
-        enum orderly_err result = od_topics_add(&engine->topics, engine->settings, topics[i], &source);
-        if (result != ORDERLY_OK) {
-            return result;
-        }
-    }
     engine->subscription.dirty = true;
     engine->subscription.refresh_at_ms = 0;
     engine->busy = true;
     od_wake_signal(engine->wake);
-    return ORDERLY_OK;
+}
+
+/* A name that Kafka takes, also where the names of its retry and dead-letter topics are made of it, and none of those. */
+static enum orderly_err check_source(const struct od_engine *engine, const char *name)
+{
+    const struct od_settings *settings = engine->settings;
+    const char *const templates[] = {"{topic}", settings->retry_topic, settings->dead_letter_topic};
+    uint32_t known = od_topics_find(&engine->topics, name);
+    enum orderly_err result =
+        known != OD_NO_TOPIC && engine->topics.list.items[known]->role != OD_ROLE_SOURCE ? ORDERLY_INVALID : ORDERLY_OK;
+    for (size_t i = 0; result == ORDERLY_OK && i < sizeof templates / sizeof *templates; i++) {
+        char *made = NULL;
+        if (templates[i][0] != '\0') {
+            result = od_topic_name(templates[i], name, settings->group, &made);
+            free(made);
+        }
+    }
+    return result == ORDERLY_CONFIG ? ORDERLY_INVALID : result;
+}
+
+enum orderly_err od_engine_add_topics(struct od_engine *engine, const char *const *topics, size_t count)
+{
+    enum orderly_err result = ORDERLY_OK;
+    for (size_t i = 0; i < count && result == ORDERLY_OK; i++) {
+        result = check_source(engine, topics[i]);
+    }
+    if (result != ORDERLY_OK) {
+        return result; /* none is added */
+    }
+    for (size_t i = 0; i < count && result == ORDERLY_OK; i++) {
+        uint32_t source;
+        result = od_topics_add(&engine->topics, engine->settings, topics[i], &source);
+    }
+    changed(engine); /* out of memory half-way too: what is in the list is asked for */
+    return result;
 }
 
 enum orderly_err od_engine_remove_topics(struct od_engine *engine, const char *const *topics, size_t count)
@@ -400,13 +427,12 @@ enum orderly_err od_engine_remove_topics(struct od_engine *engine, const char *c
     for (size_t i = 0; i < count; i++) {
         uint32_t index = od_topics_find(&engine->topics, topics[i]);
         if (index == OD_NO_TOPIC || engine->topics.list.items[index]->role != OD_ROLE_SOURCE) {
-            return ORDERLY_UNKNOWN_TOPIC;
+            return ORDERLY_UNKNOWN_TOPIC; /* none is removed */
         }
-        engine->topics.list.items[index]->removed = true;
     }
-    engine->subscription.dirty = true;
-    engine->subscription.refresh_at_ms = 0;
-    engine->busy = true;
-    od_wake_signal(engine->wake);
+    for (size_t i = 0; i < count; i++) {
+        engine->topics.list.items[od_topics_find(&engine->topics, topics[i])]->removed = true;
+    }
+    changed(engine);
     return ORDERLY_OK;
 }

@@ -14,11 +14,8 @@ void od_ask_answer(struct od_loop *loop, struct od_ask *ask)
     pthread_mutex_unlock(&orderly->mutex);
 }
 
-enum orderly_err od_ask(struct orderly *orderly, od_ask_function *function, void *argument)
+static enum orderly_err ask_and_wait(struct orderly *orderly, od_ask_function *function, void *argument)
 {
-    if (od_log_inside()) {
-        return ORDERLY_STATE;
-    }
     struct od_ask ask = {.function = function, .argument = argument};
     struct od_post post = {.type = OD_POST_ASK, .pointer = &ask};
     enum orderly_err error = od_inbox_post(&orderly->inbox, post);
@@ -42,4 +39,15 @@ enum orderly_err od_ask(struct orderly *orderly, od_ask_function *function, void
     }
     pthread_mutex_unlock(&orderly->mutex);
     return ask.result;
+}
+
+enum orderly_err od_ask(struct orderly *orderly, od_ask_function *function, void *argument)
+{
+    if (od_log_inside()) {
+        return ORDERLY_STATE;
+    }
+    od_member_ref(orderly); /* whoever frees it meanwhile has the loop answer first */
+    enum orderly_err error = ask_and_wait(orderly, function, argument);
+    od_member_unref(orderly);
+    return error;
 }

@@ -158,6 +158,7 @@ enum orderly_err orderly_commit(struct orderly *orderly, const struct orderly_pa
     }
     int64_t until_ms = od_clock_after(od_clock_ms(), timeout_ms);
     struct od_commit_wait wait = {.token = 0};
+    od_member_ref(orderly);
     pthread_mutex_lock(&orderly->mutex);
     wait.token = ++orderly->commit_token;
     wait.next = orderly->commit_waits;
@@ -171,6 +172,7 @@ enum orderly_err orderly_commit(struct orderly *orderly, const struct orderly_pa
     }
     forget(orderly, &wait);
     pthread_mutex_unlock(&orderly->mutex);
+    od_member_unref(orderly);
     if (result != ORDERLY_OK || wait.done) {
         result = result != ORDERLY_OK ? result : wait.error;
         return result == ORDERLY_OK ? ORDERLY_OK

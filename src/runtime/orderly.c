@@ -328,6 +328,7 @@ void orderly_free(struct orderly *orderly)
     pthread_mutex_lock(&orderly->mutex);
     struct od_leases leases = orderly->leases, quits = orderly->quits;
     orderly->leases = orderly->quits = (struct od_leases){0};
+    pthread_cond_broadcast(&orderly->bell); /* who waits for what is out waits no longer */
     pthread_mutex_unlock(&orderly->mutex);
     od_leases_fini(&leases);
     od_leases_fini(&quits);

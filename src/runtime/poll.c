@@ -213,8 +213,10 @@ enum orderly_err orderly_poll(struct orderly *orderly, size_t max_records, int64
     if (orderly == NULL || max_records == 0 || ret == NULL) {
         return ORDERLY_INVALID;
     }
+    od_member_ref(orderly); /* whoever frees it meanwhile ends the poll */
     enum orderly_err error = enter(orderly);
     if (error != ORDERLY_OK) {
+        od_member_unref(orderly);
         return error;
     }
     struct od_poll *poll = &orderly->poll;
@@ -239,6 +241,7 @@ enum orderly_err orderly_poll(struct orderly *orderly, size_t max_records, int64
     }
     orderly->polling = false;
     pthread_mutex_unlock(&orderly->mutex);
+    od_member_unref(orderly);
     return error;
 }
 

@@ -119,6 +119,7 @@ enum orderly_err orderly_settle_wait(struct orderly *orderly, const struct order
     }
     int64_t until_ms = od_clock_after(od_clock_ms(), timeout_ms);
     bool in_time = true;
+    od_member_ref(orderly);
     pthread_mutex_lock(&orderly->mutex);
     atomic_fetch_add(&orderly->waiters, 1);
     uint64_t out = count_out(orderly, partitions, count);
@@ -128,5 +129,6 @@ enum orderly_err orderly_settle_wait(struct orderly *orderly, const struct order
     }
     atomic_fetch_sub(&orderly->waiters, 1);
     pthread_mutex_unlock(&orderly->mutex);
+    od_member_unref(orderly);
     return out == 0 ? ORDERLY_OK : ORDERLY_TIMEOUT;
 }

@@ -269,6 +269,56 @@ static void what_is_used_after_free_of_the_member_answers(void **state)
     orderly_free(orderly);
 }
 
+static bool has_topic(void *opaque)
+{
+    struct orderly_partition *list = NULL;
+    size_t count = 0, found = 0;
+    if (orderly_assignment(opaque, &list, &count) == ORDERLY_OK) {
+        for (size_t i = 0; i < count; i++) {
+            found += strcmp(list[i].topic, "other") == 0;
+        }
+        orderly_assignment_free(list, count);
+    }
+    return found > 0;
+}
+
+static void topics_are_added_and_removed_all_or_none(void **state)
+{
+    (void)state;
+    struct heard heard = {0};
+    struct orderly_batch *batch = NULL;
+    static const char *const mixed[][2] = {
+        {"other", "no/topic"}, {"other", "ward.doctors.retry"}, {"other", "ward.doctors.dlt"}};
+    static const char *const unread[] = {"ward", "nowhere"}, *const other[] = {"other"};
+    char long_name[300];
+    const char *const too_long[] = {long_name};
+    memset(long_name, 'n', sizeof long_name - 1);
+    long_name[sizeof long_name - 1] = '\0';
+    assert_int_equal(orderly_broker_create_topic(broker, "other", 1), ORDERLY_OK);
+    assert_int_equal(orderly_broker_create_topic(broker, "other.doctors.retry", 1), ORDERLY_OK);
+    assert_int_equal(orderly_broker_create_topic(broker, "other.doctors.dlt", 1), ORDERLY_OK);
+    fill(0, 1);
+    struct orderly *orderly = member(&heard);
+    assert_int_equal(orderly_poll(orderly, 1, WAIT_MS, &batch), ORDERLY_OK);
+    assert_int_equal(orderly_mark_batch(batch), ORDERLY_OK);
+    orderly_batch_free(batch);
+    orderly_allow_rebalance(orderly);
+    for (size_t i = 0; i < sizeof mixed / sizeof *mixed; i++) {
+        assert_int_equal(orderly_add_topics(orderly, mixed[i], 2), ORDERLY_INVALID);
+    }
+    assert_int_equal(orderly_add_topics(orderly, too_long, 1), ORDERLY_INVALID);
+    assert_int_equal(orderly_remove_topics(orderly, unread, 2), ORDERLY_UNKNOWN_TOPIC);
+    assert_int_equal(orderly_remove_topics(orderly, other, 1), ORDERLY_UNKNOWN_TOPIC); /* it was not added by half */
+    assert_int_equal(orderly_add_topics(orderly, other, 1), ORDERLY_OK);
+    assert_true(orderly_wait_until(has_topic, orderly, WAIT_MS));
+    fill(0, 1);
+    assert_int_equal(orderly_poll(orderly, 1, WAIT_MS, &batch), ORDERLY_OK); /* ward is still read */
+    assert_string_equal(orderly_record_topic(orderly_batch_record(batch, 0)), "ward");
+    orderly_batch_free(batch);
+    assert_int_equal(orderly_drain(orderly, -1), ORDERLY_OK);
+    orderly_free(orderly);
+}
+
 /* ---- descriptors run out ---- */
 
 /* Leaves so many. */
@@ -362,6 +412,7 @@ int main(void)
                                         end),
         cmocka_unit_test_setup_teardown(offsets_travel_with_what_is_done_above_them, begin, end),
         cmocka_unit_test_setup_teardown(what_is_used_after_free_of_the_member_answers, begin, end),
+        cmocka_unit_test_setup_teardown(topics_are_added_and_removed_all_or_none, begin, end),
         cmocka_unit_test_setup_teardown(with_few_descriptors_there_is_an_error_never_a_crash_or_a_hang, begin, end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
