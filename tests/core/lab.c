@@ -63,8 +63,8 @@ void lab_fetch(struct lab *lab, uint32_t id, int64_t first, size_t count, uint32
                                       .due_ms = due_in ? lab->now + 1000000000 + due_in : 0,
                                       .delay_ms = due_in};
     }
-    lab_step(lab,
-             (struct od_event){.type = OD_EVENT_FETCHED, .fetched = {id, list, count, first + (int64_t)count, true}});
+    lab_step(lab, (struct od_event){.type = OD_EVENT_FETCHED,
+                                    .fetched = {id, list, count, first + (int64_t)count, true, 0}});
     free(list);
 }
 

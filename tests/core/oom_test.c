@@ -65,7 +65,7 @@ static void fetch(struct play *play, uint32_t id, int64_t from, int64_t wait)
                                       .delay_ms = wait,
                                       .copy_hash = wait ? i + 1 : 0};
     }
-    struct od_event event = {.type = OD_EVENT_FETCHED, .fetched = {id, list, RECORDS, from + RECORDS, true}};
+    struct od_event event = {.type = OD_EVENT_FETCHED, .fetched = {id, list, RECORDS, from + RECORDS, true, 0}};
     step(play, &event);
 }
 

@@ -98,7 +98,7 @@ static void fetch(struct world *w, struct stay *stay)
     stay->credit -= (uint32_t)took;
     stay->credit_bytes -= bytes;
     struct od_event event = {.type = OD_EVENT_FETCHED,
-                             .fetched = {stay->id, list, took, stay->next + (int64_t)below(w, 2), true}};
+                             .fetched = {stay->id, list, took, stay->next + (int64_t)below(w, 2), true, 0}};
     stay->next = event.fetched.next_offset;
     model_step(w, &event);
 }
