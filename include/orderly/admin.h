@@ -43,6 +43,10 @@ struct orderly_topics {
 struct orderly_cluster {
     char id[64];
     int32_t brokers, controller; /* controller: its node id; -1: not known */
+    bool configs_known;          /* a broker has told what follows; else it is empty */
+    char version[32];            /* of Kafka, as exactly as brokers tell */
+    char protocols[64];          /* the group protocols they speak: "classic,consumer"; empty: older than 3.7 */
+    char assignors[128];         /* those of the consumer protocol */
 };
 /* The cluster as a broker of it sees it. */
 ORDERLY_CHECKED enum orderly_err orderly_admin_cluster(struct orderly_admin *, struct orderly_cluster *ret,

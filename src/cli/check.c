@@ -240,14 +240,44 @@ static size_t check_group(struct orderly_admin *admin, const struct orderly_conf
     return problems;
 }
 
-static enum orderly_err check_cluster(struct orderly_admin *admin, struct orderly_error *error)
+/* What the brokers can do of what the settings ask for. */
+static size_t check_abilities(const struct orderly_config *config, const struct orderly_cluster *cluster)
+{
+    char protocol[64] = "", strategies[256] = "", assignor[64] = "";
+    wanted_protocol(config, protocol, strategies);
+    if (strcmp(protocol, "consumer") != 0 || !cluster->configs_known) {
+        return 0;
+    }
+    if (!strstr(cluster->protocols, "consumer")) {
+        printf(
+            "mend: the brokers do not speak the consumer group protocol: it needs Kafka 4.0 or later, and `consumer` in "
+            "their group.coordinator.rebalance.protocols; or leave out kafka.group.protocol\n");
+        return 1;
+    }
+    if (orderly_config_get(config, "kafka.group.remote.assignor", assignor, sizeof assignor) || !*assignor) {
+        snprintf(assignor, sizeof assignor, "range");
+    }
+    if (!strcasestr(cluster->assignors, assignor)) {
+        printf(
+            "mend: the brokers do not have the assignor %s: set kafka.group.remote.assignor to one of %s, or add it to "
+            "their group.consumer.assignors\n",
+            assignor, cluster->assignors);
+        return 1;
+    }
+    return 0;
+}
+
+static size_t check_cluster(struct orderly_admin *admin, const struct orderly_config *config,
+                            struct orderly_error *error, enum orderly_err *ret)
 {
     struct orderly_cluster cluster;
-    enum orderly_err err = orderly_admin_cluster(admin, &cluster, error);
-    if (!err) {
-        printf("ok: cluster %s, %d broker%s\n", cluster.id, (int)cluster.brokers, cluster.brokers == 1 ? "" : "s");
+    *ret = orderly_admin_cluster(admin, &cluster, error);
+    if (*ret) {
+        return 0;
     }
-    return err;
+    printf("ok: cluster %s, %d broker%s%s%s\n", cluster.id, (int)cluster.brokers, cluster.brokers == 1 ? "" : "s",
+           *cluster.version ? ", Kafka " : "", cluster.version);
+    return check_abilities(config, &cluster);
 }
 
 /* Offsets: the right to read them, and texts in the commits that are not ours. */
@@ -291,10 +321,10 @@ static int check_connect(const struct od_args *args)
     if (code) {
         return code;
     }
-    size_t problems = 0;
-    enum orderly_err err = check_cluster(admin, &error);
+    enum orderly_err err;
+    size_t problems = check_cluster(admin, config, &error, &err);
     if (!err) {
-        problems = check_needs(admin, &error, &err);
+        problems += check_needs(admin, &error, &err);
     }
     if (err) {
         code = od_talk_error(args, err, &error);

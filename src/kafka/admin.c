@@ -258,28 +258,3 @@ enum orderly_err od_admin_refuse(struct orderly_admin *admin, const char *what, 
 {
     return od_admin_fail(admin, error, RD_KAFKA_RESP_ERR__UNSUPPORTED_FEATURE, "it is the embedded broker", what);
 }
-
-enum orderly_err orderly_admin_cluster(struct orderly_admin *admin, struct orderly_cluster *ret,
-                                       struct orderly_error *error)
-{
-    od_error_clear(error);
-    if (!admin || !ret) {
-        return od_fail(error, ORDERLY_INVALID, "no admin object");
-    }
-    const rd_kafka_metadata_t *metadata = NULL;
-    rd_kafka_resp_err_t code = rd_kafka_metadata(admin->rk, 0, NULL, &metadata, (int)admin->timeout_ms);
-    if (code) {
-        return od_admin_fail(admin, error, code, NULL, "the cluster cannot be reached");
-    }
-    *ret = (struct orderly_cluster){.brokers = metadata->broker_cnt, .controller = -1};
-    rd_kafka_metadata_destroy(metadata);
-    char *id = rd_kafka_clusterid(admin->rk, (int)admin->timeout_ms);
-    if (id) {
-        od_admin_put(ret->id, sizeof ret->id, id);
-        rd_kafka_mem_free(admin->rk, id);
-    }
-    if (!od_admin_embedded(admin)) {
-        ret->controller = rd_kafka_controllerid(admin->rk, (int)admin->timeout_ms);
-    }
-    return ORDERLY_OK;
-}

@@ -63,6 +63,12 @@ topic --brokers "$ORDERLY_KAFKA" --make "$topic:3"
 set -- --brokers "$ORDERLY_KAFKA" --group "$group" --topic "$topic"
 orderly topics create "$@" >created 2>&1 || fail "topics create"
 orderly check "$@" --connect >checked 2>&1 || { cat checked >&2 && fail "check of what was created"; }
+grep -q '^ok: cluster .*, 1 broker, Kafka 4' checked || fail "no version: $(cat checked)"
+orderly check "$@" --set kafka.group.protocol=consumer --connect >checked 2>&1 || { cat checked >&2 && fail "the consumer protocol"; }
+orderly check "$@" --set kafka.group.protocol=consumer --set kafka.group.remote.assignor=nearest --connect >checked 2>&1 &&
+    fail "an assignor that the broker does not have"
+grep -q 'mend: the brokers do not have the assignor nearest: set kafka.group.remote.assignor to one of .*range' checked ||
+    fail "no sentence for an unknown assignor: $(cat checked)"
 
 # Dead letters, replayed.
 i=0
