@@ -5,7 +5,7 @@
 # timeout: 900
 # shellcheck source=tests/support/scenario.sh
 . "$ORDERLY_SOURCE_DIR/tests/support/scenario.sh"
-if full; then count=500000 full_rate=5000 pause=5; else count=6000 full_rate=400 pause=2; fi
+if full; then count=500000 full_rate=5000 pause=5 least_guests=3; else count=6000 full_rate=400 pause=2 least_guests=1; fi
 
 # stage N [options]: one more member of that stage, its process id in $started.
 stage() {
@@ -112,7 +112,8 @@ end_guests() {
             leave "$pid"
         fi
     done
-    [ "$by_themselves" -ge 3 ] || fail "of the members that leave by themselves only $by_themselves did"
+    # cooperative-sticky may give a guest retry partitions alone (real.balance), and at the small size there are only six of them
+    [ "$by_themselves" -ge "$least_guests" ] || fail "of the members that leave by themselves only $by_themselves did"
 }
 
 # links NAME PROTOCOL FACE PLANNED

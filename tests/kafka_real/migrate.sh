@@ -37,7 +37,7 @@ migrate() {
         remove
     done
     # The last member of one protocol may have left before the first of the other has joined: an empty group's count begins anew.
-    check --produced produced --journal journal --order key --retries-in-order 1 --fences-restart 1 --expect "$count"
+    check --produced produced --journal journal --order key --retries-in-order 1 --fences-fall 1 --expect "$count"
     cd .. || exit
 }
 

@@ -56,7 +56,7 @@ stopped() {
     wait_for "m3" 30 test -s m3.log
     wait_for "the last commit" 60 all_committed
     stop_member "$started" m3
-    check --produced produced --journal journal --killed 1 --expect "$count" --max-repeats $((stops * (concurrency + 2 * rate)))
+    check --produced produced --journal journal --killed 1 --fences-fall 1 --expect "$count" --max-repeats $((stops * (concurrency + 2 * rate)))
     cd .. || exit
 }
 

@@ -241,14 +241,14 @@ int main(int argc, char **argv)
     struct test_rules rules = {.attempts = 8};
     struct test_verdict verdict;
     const char *order = "none";
-    int64_t retries_in_order = 0, killed = 0, fences_restart = 0, expect = 1, max_repeats = 0, test = 0;
+    int64_t retries_in_order = 0, killed = 0, fences_fall = 0, expect = 1, max_repeats = 0, test = 0;
     const struct test_option rows[] = {{.name = "produced", .each = produced},
                                        {.name = "journal", .each = journal},
                                        {.name = "dead", .each = dead, .userdata = &rules.dead_checked},
                                        {.name = "order", .text = &order},
                                        {.name = "retries-in-order", .number = &retries_in_order},
                                        {.name = "killed", .number = &killed},
-                                       {.name = "fences-restart", .number = &fences_restart},
+                                       {.name = "fences-fall", .number = &fences_fall},
                                        {.name = "attempts", .number = &rules.attempts},
                                        {.name = "expect", .number = &expect},
                                        {.name = "max-repeats", .number = &max_repeats},
@@ -264,7 +264,7 @@ int main(int argc, char **argv)
                                                     : TEST_ORDER_NONE;
     rules.retries_in_order = retries_in_order != 0;
     rules.killed = killed != 0;
-    rules.fences_restart = fences_restart != 0;
+    rules.fences_fall = fences_fall != 0;
     if (unread) {
         return 2;
     }

@@ -80,7 +80,7 @@ static void check_identity(struct court *court, struct life *life, const struct 
         offence(court, &court->verdict->wrong,
                 "wrong: record %" PRIu64 " attempt %" PRIu32 " has another idempotency key", entry->id, entry->attempt);
     }
-    if (entry->fence < life->fence && !court->rules->fences_restart) {
+    if (entry->fence < life->fence && !court->rules->fences_fall) {
         offence(court, &court->verdict->fence_fell,
                 "fence fell: record %" PRIu64 " attempt %" PRIu32 " by %d: %" PRIu64 " after %" PRIu64, entry->id,
                 entry->attempt, entry->pid, entry->fence, life->fence);

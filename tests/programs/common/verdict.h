@@ -23,8 +23,9 @@ struct test_rules {
     bool retries_in_order; /* order over retries (retry.in: lane); else first attempts only */
     bool killed;           /* members were killed: runs without an end are theirs, repeats are counted, not wrong */
     bool dead_checked;     /* the dead-letter topic was dumped */
-    bool fences_restart;   /* the group was empty when its protocol changed: the broker counts anew */
-    int64_t attempts;      /* runs in all before a dead letter of X */
+    bool
+        fences_fall; /* a group that was empty changed its protocol (the broker counts anew), or a member stood still and began what it had in hand */
+    int64_t attempts; /* runs in all before a dead letter of X */
 };
 
 struct test_verdict {
