@@ -1,5 +1,5 @@
 /* C11 threads over POSIX threads, for programs under ThreadSanitizer: it intercepts pthread_* but not thrd_*,
- * mtx_* and cnd_*, which librdkafka uses, and does not survive a thread it has not seen start. The names below
+ * mtx_*, cnd_* and call_once, which librdkafka uses, and does not survive a thread it has not seen start. The names below
  * come before libc's when the program is linked. */
 #include <errno.h>
 #include <pthread.h>
@@ -10,6 +10,7 @@
 
 _Static_assert(sizeof(mtx_t) >= sizeof(pthread_mutex_t), "a mutex fits");
 _Static_assert(sizeof(cnd_t) >= sizeof(pthread_cond_t), "a condition fits");
+_Static_assert(sizeof(once_flag) >= sizeof(pthread_once_t), "a flag fits");
 
 struct start {
     thrd_start_t function;
@@ -139,4 +140,9 @@ int cnd_wait(cnd_t *condition, mtx_t *mutex)
 int cnd_timedwait(cnd_t *restrict condition, mtx_t *restrict mutex, const struct timespec *restrict until)
 {
     return result_of(pthread_cond_timedwait(condition_of(condition), mutex_of(mutex), until));
+}
+
+void call_once(once_flag *flag, void (*function)(void))
+{
+    pthread_once((pthread_once_t *)(void *)flag, function);
 }
