@@ -50,15 +50,9 @@ static void wake_stopped(struct od_core *core, struct od_stay *stay)
             continue;
         }
         record->releases = 0;
-        if (record->state == OD_RECORD_COPYING) {
-            od_parked_remove(&core->copy_again, &core->records, slot);
-            record->due_ms = core->now_ms;
-            core->nomem |= !od_parked_push(&core->copy_again, &core->records, slot);
-        } else {
-            od_reread_unpark(core, stay, slot);
-            record->due_ms = core->now_ms;
-            od_reread_park(core, stay, slot);
-        }
+        od_wait_leave(core, stay, slot);
+        record->due_ms = core->now_ms;
+        od_wait_enter(core, stay, slot);
     }
     od_reread_resume_lost(core, stay);
     od_named_leave(core, stay, OD_STATE_RELEASE_LOOP);

@@ -389,7 +389,7 @@ static void into_heap(struct od_core *core, struct od_stay *stay, uint32_t slot,
 {
     struct od_record *record = od_record_at(&core->records, slot);
     record->due_ms = due_ms;
-    od_reread_park(core, stay, slot);
+    od_wait_enter(core, stay, slot);
 }
 
 void od_park(struct od_core *core, struct od_stay *stay, uint32_t slot, int64_t due_ms)
@@ -443,10 +443,8 @@ void od_unpark(struct od_core *core, struct od_stay *stay, uint32_t slot)
 void od_queue_detach(struct od_core *core, struct od_stay *stay, uint32_t slot)
 {
     struct od_record *record = od_record_at(&core->records, slot);
-    if (record->place != OD_SLOT_NONE && record->state == OD_RECORD_COPYING) {
-        od_parked_remove(&core->copy_again, &core->records, slot);
-    } else if (record->place != OD_SLOT_NONE) {
-        od_reread_unpark(core, stay, slot);
+    if (record->place != OD_SLOT_NONE) {
+        od_wait_leave(core, stay, slot);
     }
     if (!(record->flags & OD_FLAG_IN_LANE)) {
         return;

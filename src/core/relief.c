@@ -20,7 +20,7 @@ static bool relievable(const struct od_core *core, const struct od_record *recor
 static void relieve(struct od_core *core, struct od_stay *stay, uint32_t slot)
 {
     struct od_record *record = od_record_at(&core->records, slot);
-    od_reread_unpark(core, stay, slot);
+    od_wait_leave(core, stay, slot);
     if (record->tag) {
         od_copy_begin(core, stay, slot, OD_COPY_RELIEF, record->due_ms - core->now_ms);
     } else {

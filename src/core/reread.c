@@ -25,6 +25,9 @@ enum {
 
 static struct od_parked *heap_of(struct od_core *core, struct od_stay *stay, const struct od_record *record)
 {
+    if (record->state == OD_RECORD_COPYING) {
+        return &core->copy_again;
+    }
     return record->tag ? &core->parked : &stay->bare;
 }
 
@@ -33,7 +36,7 @@ static void push(struct od_core *core, struct od_stay *stay, uint32_t slot)
     core->nomem |= !od_parked_push(heap_of(core, stay, od_record_at(&core->records, slot)), &core->records, slot);
 }
 
-void od_reread_unpark(struct od_core *core, struct od_stay *stay, uint32_t slot)
+void od_wait_leave(struct od_core *core, struct od_stay *stay, uint32_t slot)
 {
     od_parked_remove(heap_of(core, stay, od_record_at(&core->records, slot)), &core->records, slot);
 }
@@ -64,7 +67,7 @@ static void let_go(struct od_core *core, struct od_stay *stay, uint32_t slot)
     od_stay_touch(core, stay);
 }
 
-void od_reread_park(struct od_core *core, struct od_stay *stay, uint32_t slot)
+void od_wait_enter(struct od_core *core, struct od_stay *stay, uint32_t slot)
 {
     const struct od_record *record = od_record_at(&core->records, slot);
     bool all_fit = stay->bytes_parked + stay->bytes_bare <= od_budget_share(core) / 2;
@@ -115,7 +118,7 @@ static void let_go_last(struct od_core *core, struct od_stay *stay, int64_t byte
             continue;
         }
         bytes -= class == least ? record->size_bytes : 0;
-        od_reread_unpark(core, stay, slot);
+        od_wait_leave(core, stay, slot);
         let_go(core, stay, slot);
         push(core, stay, slot);
     }

@@ -429,9 +429,10 @@ void od_budget_drop_credit(struct od_core *, struct od_stay *);
 /* reread.c */
 /* Lets parked bytes of a stay go until they fill no more than half of its share. False: there was nothing to let go. */
 bool od_reread_make_room(struct od_core *, struct od_stay *);
-/* Into the heap of due times, its bytes let go if the memory asks for it; and out of it. */
-void od_reread_park(struct od_core *, struct od_stay *, uint32_t slot);
-void od_reread_unpark(struct od_core *, struct od_stay *, uint32_t slot);
+/* Into the heap where it waits for its time (parked with its bytes or without, or a copy to be tried again), its bytes let go if the memory asks
+ * for it; and out of that heap. */
+void od_wait_enter(struct od_core *, struct od_stay *, uint32_t slot);
+void od_wait_leave(struct od_core *, struct od_stay *, uint32_t slot);
 void od_reread_due(struct od_core *);                      /* what is due leaves the heap */
 void od_reread_review(struct od_core *, struct od_stay *); /* looks ahead */
 void od_reread_begin(struct od_core *, struct od_stay *, uint32_t slot);
