@@ -42,6 +42,12 @@ rd_kafka_AdminOptions_t *od_admin_options(struct orderly_admin *, rd_kafka_admin
 enum orderly_err od_admin_wait(struct orderly_admin *, const char *what, rd_kafka_event_t **ret,
                                struct orderly_error *);
 
+/* One setting that a broker tells; those without a value are left out. */
+typedef void od_admin_entry(void *userdata, const char *name, const char *value);
+/* The configuration of a topic or a broker (its id as text); *ret_count is how many settings were told: 0 without the right to ask. */
+enum orderly_err od_admin_configs(struct orderly_admin *, rd_kafka_ResourceType_t, const char *name, od_admin_entry *,
+                                  void *userdata, size_t *ret_count, struct orderly_error *);
+
 /* A text of the configuration, never NULL. */
 const char *od_admin_text(const struct orderly_admin *, const char *name);
 /* Writes a text into a field of a public struct, cut where it must be. */

@@ -6,8 +6,9 @@
 #include "kafka/admin.h"
 
 /* Brokers do not tell their version. Until 3.9 they have this setting, and its default names it; from 3.7 on the next two. */
-static void take_entry(struct orderly_cluster *cluster, const char *name, const char *value)
+static void take_entry(void *userdata, const char *name, const char *value)
 {
+    struct orderly_cluster *cluster = userdata;
     const struct {
         const char *name;
         char *into;
@@ -16,27 +17,9 @@ static void take_entry(struct orderly_cluster *cluster, const char *name, const 
                   {"group.coordinator.rebalance.protocols", cluster->protocols, sizeof cluster->protocols},
                   {"group.consumer.assignors", cluster->assignors, sizeof cluster->assignors}};
     for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++) {
-        if (value && strcmp(name, wanted[i].name) == 0) {
+        if (strcmp(name, wanted[i].name) == 0) {
             od_admin_put(wanted[i].into, wanted[i].size, value);
         }
-    }
-}
-
-static void take_configs(struct orderly_cluster *cluster, rd_kafka_event_t *event)
-{
-    size_t count = 0, entries = 0;
-    const rd_kafka_ConfigResource_t **found =
-        rd_kafka_DescribeConfigs_result_resources(rd_kafka_event_DescribeConfigs_result(event), &count);
-    if (count != 1 || rd_kafka_ConfigResource_error(found[0])) {
-        return;
-    }
-    const rd_kafka_ConfigEntry_t **list = rd_kafka_ConfigResource_configs(found[0], &entries);
-    for (size_t i = 0; i < entries; i++) {
-        take_entry(cluster, rd_kafka_ConfigEntry_name(list[i]), rd_kafka_ConfigEntry_value(list[i]));
-    }
-    cluster->configs_known = entries > 0;
-    if (cluster->configs_known && !*cluster->version && *cluster->protocols) {
-        od_admin_put(cluster->version, sizeof cluster->version, "4.0 or later");
     }
 }
 
@@ -44,18 +27,14 @@ static void take_configs(struct orderly_cluster *cluster, rd_kafka_event_t *even
 static void ask_broker(struct orderly_admin *admin, int32_t broker, struct orderly_cluster *cluster)
 {
     char name[16];
-    snprintf(name, sizeof name, "%d", (int)broker);
+    size_t count = 0;
     struct orderly_error error = ORDERLY_ERROR_INIT;
-    rd_kafka_event_t *event = NULL;
-    rd_kafka_ConfigResource_t *resource = rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_BROKER, name);
-    rd_kafka_AdminOptions_t *options = od_admin_options(admin, RD_KAFKA_ADMIN_OP_DESCRIBECONFIGS);
-    rd_kafka_DescribeConfigs(admin->rk, &resource, 1, options, admin->queue);
-    if (od_admin_wait(admin, "the broker's configuration cannot be read", &event, &error) == ORDERLY_OK) {
-        take_configs(cluster, event);
-        rd_kafka_event_destroy(event);
+    snprintf(name, sizeof name, "%d", (int)broker);
+    (void)od_admin_configs(admin, RD_KAFKA_RESOURCE_BROKER, name, take_entry, cluster, &count, &error);
+    cluster->configs_known = count > 0;
+    if (cluster->configs_known && !*cluster->version && *cluster->protocols) {
+        od_admin_put(cluster->version, sizeof cluster->version, "4.0 or later");
     }
-    rd_kafka_AdminOptions_destroy(options);
-    rd_kafka_ConfigResource_destroy(resource);
 }
 
 enum orderly_err orderly_admin_cluster(struct orderly_admin *admin, struct orderly_cluster *ret,

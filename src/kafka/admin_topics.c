@@ -156,12 +156,10 @@ enum orderly_err orderly_admin_list(struct orderly_admin *admin, struct orderly_
     return ORDERLY_OK;
 }
 
-static void take_entry(struct orderly_topic *topic, const char *name, const char *value)
+static void take_entry(void *userdata, const char *name, const char *value)
 {
+    struct orderly_topic *topic = userdata;
     int64_t number = 0;
-    if (!value) {
-        return;
-    }
     if (!strcmp(name, "cleanup.policy")) {
         od_admin_put(topic->cleanup_policy, sizeof topic->cleanup_policy, value);
     } else if (od_text_to_i64(value, INT64_MIN, INT64_MAX, &number)) {
@@ -177,20 +175,6 @@ static void take_entry(struct orderly_topic *topic, const char *name, const char
     }
 }
 
-static void take_configs(struct orderly_topic *topic, rd_kafka_event_t *event)
-{
-    size_t count = 0, entries = 0;
-    const rd_kafka_ConfigResource_t **found =
-        rd_kafka_DescribeConfigs_result_resources(rd_kafka_event_DescribeConfigs_result(event), &count);
-    if (count != 1 || rd_kafka_ConfigResource_error(found[0])) {
-        return;
-    }
-    const rd_kafka_ConfigEntry_t **list = rd_kafka_ConfigResource_configs(found[0], &entries);
-    for (size_t i = 0; i < entries; i++) {
-        take_entry(topic, rd_kafka_ConfigEntry_name(list[i]), rd_kafka_ConfigEntry_value(list[i]));
-    }
-}
-
 /* A broker that does not tell (the embedded one, or no right to ask) leaves the fields at "not known". */
 static enum orderly_err fill_config(struct orderly_admin *admin, struct orderly_topic *topic,
                                     struct orderly_error *error)
@@ -198,20 +182,10 @@ static enum orderly_err fill_config(struct orderly_admin *admin, struct orderly_
     if (od_admin_embedded(admin)) {
         return ORDERLY_OK;
     }
-    rd_kafka_event_t *event = NULL;
-    rd_kafka_ConfigResource_t *resource = rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, topic->name);
-    rd_kafka_AdminOptions_t *options = od_admin_options(admin, RD_KAFKA_ADMIN_OP_DESCRIBECONFIGS);
-    rd_kafka_DescribeConfigs(admin->rk, &resource, 1, options, admin->queue);
-    enum orderly_err err = od_admin_wait(admin, "the topic's configuration cannot be read", &event, error);
-    if (!err) {
-        take_configs(topic, event);
-        rd_kafka_event_destroy(event);
-    } else if (err != ORDERLY_TIMEOUT) {
-        err = ORDERLY_OK;
-    }
-    rd_kafka_AdminOptions_destroy(options);
-    rd_kafka_ConfigResource_destroy(resource);
-    return err;
+    size_t count = 0;
+    enum orderly_err err =
+        od_admin_configs(admin, RD_KAFKA_RESOURCE_TOPIC, topic->name, take_entry, topic, &count, error);
+    return err == ORDERLY_TIMEOUT ? err : ORDERLY_OK;
 }
 
 enum orderly_err orderly_admin_topic(struct orderly_admin *admin, const char *name, struct orderly_topic *ret,
