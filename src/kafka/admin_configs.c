@@ -30,11 +30,10 @@ enum orderly_err od_admin_configs(struct orderly_admin *admin, rd_kafka_Resource
     rd_kafka_ConfigResource_t *resource = rd_kafka_ConfigResource_new(type, name);
     rd_kafka_AdminOptions_t *options = od_admin_options(admin, RD_KAFKA_ADMIN_OP_DESCRIBECONFIGS);
     rd_kafka_DescribeConfigs(admin->rk, &resource, 1, options, admin->queue);
-    enum orderly_err err =
-        od_admin_wait(admin,
-                      type == RD_KAFKA_RESOURCE_TOPIC ? "the topic's configuration cannot be read"
-                                                      : "the broker's configuration cannot be read",
-                      &event, error);
+    enum orderly_err err = od_admin_wait(admin,
+                                         type == RD_KAFKA_RESOURCE_TOPIC ? "the topic's configuration cannot be read"
+                                                                         : "the broker's configuration cannot be read",
+                                         &event, error);
     if (!err) {
         *ret_count = take(event, entry, userdata);
         rd_kafka_event_destroy(event);
