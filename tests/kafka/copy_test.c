@@ -212,16 +212,22 @@ static void a_reference_has_no_value_and_an_oversize_error_no_text(void **state)
     end(&scene);
 }
 
+/* One record was read. */
+static void begin_with_one(struct scene *scene)
+{
+    begin(scene, settings);
+    broker_produce(&broker, scene->topic, 0, "k", "v", NULL);
+    rig_start(&scene->rig);
+    rigs_until(scene->rig.records.count == 1, &scene->rig);
+}
+
 static void of_a_long_error_text_both_ends_stay(void **state)
 {
     (void)state;
     struct scene scene;
     struct reading reading;
     char text[3000];
-    begin(&scene, settings);
-    broker_produce(&broker, scene.topic, 0, "k", "v", NULL);
-    rig_start(&scene.rig);
-    rigs_until(scene.rig.records.count == 1, &scene.rig);
+    begin_with_one(&scene);
     snprintf(text, sizeof text, "the beginning: %2900s the end \xc3\xa9", "");
     struct od_copy_request request = request_of(&scene.rig, 0, OD_COPY_DEAD_LETTER);
     request.error_text = text;
@@ -257,10 +263,7 @@ static void a_relief_copy_is_known_by_its_own_name(void **state)
 {
     (void)state;
     struct scene scene;
-    begin(&scene, settings);
-    broker_produce(&broker, scene.topic, 0, "k", "v", NULL);
-    rig_start(&scene.rig);
-    rigs_until(scene.rig.records.count == 1, &scene.rig);
+    begin_with_one(&scene);
     struct od_copy_request request = request_of(&scene.rig, 0, OD_COPY_RETRY);
     od_engine_copy(scene.rig.engine, &request);
     rigs_until(scene.rig.records.count == 2, &scene.rig);
@@ -321,10 +324,7 @@ static void a_copy_refused_by_its_size_is_too_large(void **state)
     if (broker_is_real(&broker)) {
         skip();
     }
-    begin(&scene, settings);
-    broker_produce(&broker, scene.topic, 0, "k", "v", NULL);
-    rig_start(&scene.rig);
-    rigs_until(scene.rig.records.count == 1, &scene.rig);
+    begin_with_one(&scene);
     struct od_copy_request request = request_of(&scene.rig, 0, OD_COPY_RETRY);
     rd_kafka_mock_push_request_errors(broker.cluster, 0, 1, RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE);
     od_engine_copy(scene.rig.engine, &request);
@@ -350,10 +350,7 @@ static void what_a_broker_cannot_write_now_is_written_later(void **state)
     if (broker_is_real(&broker)) {
         skip();
     }
-    begin(&scene, settings);
-    broker_produce(&broker, scene.topic, 0, "k", "v", NULL);
-    rig_start(&scene.rig);
-    rigs_until(scene.rig.records.count == 1, &scene.rig);
+    begin_with_one(&scene);
     struct od_copy_request request = request_of(&scene.rig, 0, OD_COPY_RETRY);
     for (size_t i = 0; i < sizeof errors / sizeof errors[0]; i++) {
         rd_kafka_mock_push_request_errors(broker.cluster, 0, 1, errors[i]);
@@ -370,10 +367,7 @@ static void a_broken_producer_answers_all_and_is_replaced(void **state)
     if (broker_is_real(&broker)) {
         skip();
     }
-    begin(&scene, settings);
-    broker_produce(&broker, scene.topic, 0, "k", "v", NULL);
-    rig_start(&scene.rig);
-    rigs_until(scene.rig.records.count == 1, &scene.rig);
+    begin_with_one(&scene);
     struct od_copy_request request = request_of(&scene.rig, 0, OD_COPY_RETRY);
     od_engine_copy(scene.rig.engine, &request);
     rigs_until(scene.rig.copies.count == 1, &scene.rig);

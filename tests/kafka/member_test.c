@@ -124,16 +124,22 @@ static void a_probe_never_takes_an_offset_back(void **state)
     end(&scene);
 }
 
+/* A member that owns a source of so many partitions and its retry topic; the source's name. */
+static const char *own_all(struct rig *rig, const char *const *settings, int partitions)
+{
+    const char *topic = fresh_name("t"), *group = fresh_name("g");
+    broker_hospital(&broker, topic, group, partitions);
+    rig_make(rig, &broker, group, topic, settings);
+    rig_start(rig);
+    rigs_until(rig_owned(rig) == 2 * (size_t)partitions, rig);
+    return topic;
+}
+
 static void a_fatal_error_loses_everything_and_joins_anew(void **state)
 {
     (void)state;
     struct rig rig;
-    const char *topic = fresh_name("t");
-    const char *group = fresh_name("g");
-    broker_hospital(&broker, topic, group, 2);
-    rig_make(&rig, &broker, group, topic, classic);
-    rig_start(&rig);
-    rigs_until(rig_owned(&rig) == 4, &rig);
+    const char *topic = own_all(&rig, classic, 2);
     rd_kafka_test_fatal_error(rig.engine->handle->rk, RD_KAFKA_RESP_ERR__FATAL, "planted");
     rigs_until(rig.losts == 1, &rig);
     assert_false(rig.last_lost_valid);
@@ -150,12 +156,7 @@ static void leaving_does_not_wait_for_a_recovery(void **state)
 {
     (void)state;
     struct rig rig;
-    const char *topic = fresh_name("t");
-    const char *group = fresh_name("g");
-    broker_hospital(&broker, topic, group, 2);
-    rig_make(&rig, &broker, group, topic, classic);
-    rig_start(&rig);
-    rigs_until(rig_owned(&rig) == 4, &rig);
+    (void)own_all(&rig, classic, 2);
     od_recover(rig.engine, ORDERLY_KAFKA, 0, "planted");
     rig_leave(&rig);
     rig_stop(&rig);
@@ -214,11 +215,7 @@ static void nothing_is_asked_of_a_group_from_the_leave_on(void **state)
 {
     (void)state;
     struct rig rig;
-    const char *topic = fresh_name("t"), *group = fresh_name("g");
-    broker_hospital(&broker, topic, group, 1);
-    rig_make(&rig, &broker, group, topic, consumer);
-    rig_start(&rig);
-    rigs_until(rig_owned(&rig) == 2, &rig);
+    (void)own_all(&rig, consumer, 1);
     assert_true(od_group_refresh(rig.engine));
     rig_leave(&rig);
     int before = atomic_load(&asked);
@@ -305,12 +302,7 @@ static void a_fenced_instance_ends_the_run(void **state)
 {
     (void)state;
     struct rig rig;
-    const char *topic = fresh_name("t");
-    const char *group = fresh_name("g");
-    broker_hospital(&broker, topic, group, 1);
-    rig_make(&rig, &broker, group, topic, classic);
-    rig_start(&rig);
-    rigs_until(rig_owned(&rig) == 2, &rig);
+    (void)own_all(&rig, classic, 1);
     rd_kafka_test_fatal_error(rig.engine->handle->rk, RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID, "planted");
     rigs_until(rig.faults == 1, &rig);
     assert_int_equal(rig.fault.code, ORDERLY_FENCED);
@@ -324,12 +316,7 @@ static void a_member_that_stood_still_is_confirmed_by_the_group(void **state)
 {
     (void)state;
     struct rig rig;
-    const char *topic = fresh_name("t");
-    const char *group = fresh_name("g");
-    broker_hospital(&broker, topic, group, 1);
-    rig_make(&rig, &broker, group, topic, classic);
-    rig_start(&rig);
-    rigs_until(rig_owned(&rig) == 2, &rig);
+    (void)own_all(&rig, classic, 1);
     od_engine_stood_still(rig.engine, 100); /* not long enough to matter */
     rigs_until(rig_now() > 0, &rig);
     assert_int_equal(rig.suspects, 0);
@@ -352,12 +339,7 @@ static void a_doubt_ends_also_when_nothing_is_left_to_lose(void **state)
 {
     (void)state;
     struct rig rig;
-    const char *topic = fresh_name("t");
-    const char *group = fresh_name("g");
-    broker_hospital(&broker, topic, group, 1);
-    rig_make(&rig, &broker, group, topic, classic);
-    rig_start(&rig);
-    rigs_until(rig_owned(&rig) == 2, &rig);
+    (void)own_all(&rig, classic, 1);
     for (size_t i = 0; i < rig.engine->stays.list.count; i++) {
         rig.engine->stays.list.items[i]->closing = true;
     }

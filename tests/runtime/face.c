@@ -80,6 +80,14 @@ static bool is_reached(void *userdata)
     return atomic_load(wait->count) >= wait->at_least;
 }
 
+enum orderly_outcome pending_keep(struct orderly_record *record, void *userdata)
+{
+    struct pending *pending = userdata;
+    pending->records[atomic_load(&pending->count)] = orderly_record_ref(record);
+    atomic_fetch_add(&pending->count, 1);
+    return ORDERLY_PENDING;
+}
+
 bool wait_count(atomic_int *count, int at_least)
 {
     return fake_wait(is_reached, &(struct count_wait){count, at_least});

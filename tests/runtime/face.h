@@ -46,6 +46,13 @@ void door_open(struct door *);
 /* Waits until `count` handlers are waiting. */
 bool door_wait_waiting(struct door *, int count);
 
+/* A handler's records that are settled later: pending_keep, its userdata a zeroed struct pending. */
+struct pending {
+    struct orderly_record *records[100];
+    atomic_int count;
+};
+enum orderly_outcome pending_keep(struct orderly_record *, void *userdata);
+
 /* Waits until a number is reached. */
 bool wait_count(atomic_int *, int at_least);
 /* The value of a metric of the member; -1: there is none. labels NULL: the first of that name. */

@@ -47,19 +47,6 @@ static void with_no_number_of_workers_there_is_one_for_each_processor(void **sta
     face_free(orderly);
 }
 
-struct pending {
-    struct orderly_record *records[64];
-    atomic_int count;
-};
-
-static enum orderly_outcome keep(struct orderly_record *record, void *userdata)
-{
-    struct pending *pending = userdata;
-    pending->records[atomic_load(&pending->count)] = orderly_record_ref(record);
-    atomic_fetch_add(&pending->count, 1);
-    return ORDERLY_PENDING;
-}
-
 static void end_one(struct pending *pending, int i)
 {
     assert_int_equal(orderly_mark(pending->records[i]), ORDERLY_OK);
@@ -79,7 +66,7 @@ static void no_more_are_in_flight_than_concurrency_says_and_it_changes_at_run_ti
     struct run run;
     fake_append(0, 20, 0);
     struct orderly *orderly = fake_member(more, NULL, NULL);
-    run_begin(&run, orderly, &(struct orderly_handler){.userdata = &pending, .handle = keep, .workers = 1});
+    run_begin(&run, orderly, &(struct orderly_handler){.userdata = &pending, .handle = pending_keep, .workers = 1});
     assert_true(wait_count(&pending.count, 3));
     end_one(&pending, 0);
     assert_true(wait_count(&pending.count, 4));

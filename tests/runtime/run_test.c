@@ -184,19 +184,6 @@ static void what_a_handler_settles_itself_counts_and_its_return_does_not(void **
 
 /* ---- pending ---- */
 
-struct pending {
-    struct orderly_record *records[100];
-    atomic_int count;
-};
-
-static enum orderly_outcome keep(struct orderly_record *record, void *userdata)
-{
-    struct pending *pending = userdata;
-    pending->records[atomic_load(&pending->count)] = orderly_record_ref(record);
-    atomic_fetch_add(&pending->count, 1);
-    return ORDERLY_PENDING;
-}
-
 static void pending_records_are_more_than_threads_and_settle_from_anywhere(void **state)
 {
     (void)state;
@@ -204,7 +191,7 @@ static void pending_records_are_more_than_threads_and_settle_from_anywhere(void 
     struct run run;
     struct orderly *orderly = fake_member(NULL, NULL, NULL);
     fake_append(0, 50, 0);
-    run_begin(&run, orderly, &(struct orderly_handler){.userdata = &pending, .handle = keep, .workers = 1});
+    run_begin(&run, orderly, &(struct orderly_handler){.userdata = &pending, .handle = pending_keep, .workers = 1});
     assert_true(wait_count(&pending.count, 50));
     for (int i = 49; i >= 0; i--) {
         assert_int_equal(orderly_mark(pending.records[i]), ORDERLY_OK);
@@ -223,7 +210,7 @@ static void the_last_reference_gone_without_an_outcome_releases(void **state)
     struct run run;
     struct orderly *orderly = fake_member(NULL, NULL, NULL);
     fake_append(0, 1, 1);
-    run_begin(&run, orderly, &(struct orderly_handler){.userdata = &pending, .handle = keep, .workers = 1});
+    run_begin(&run, orderly, &(struct orderly_handler){.userdata = &pending, .handle = pending_keep, .workers = 1});
     assert_true(wait_count(&pending.count, 1));
     orderly_record_unref(pending.records[0]);
     assert_true(wait_count(&pending.count, 2)); /* it comes back after its back-off */
