@@ -42,6 +42,9 @@ rd_kafka_AdminOptions_t *od_admin_options(struct orderly_admin *, rd_kafka_admin
 enum orderly_err od_admin_wait(struct orderly_admin *, const char *what, rd_kafka_event_t **ret,
                                struct orderly_error *);
 
+/* A topic of which nothing is known yet. */
+void od_admin_blank(struct orderly_topic *, const char *name);
+
 /* One setting that a broker tells; those without a value are left out. */
 typedef void od_admin_entry(void *userdata, const char *name, const char *value);
 /* The configuration of a topic or a broker (its id as text); *ret_count is how many settings were told: 0 without the right to ask. */

@@ -252,12 +252,8 @@ static enum orderly_err add_need(struct orderly_admin *admin, struct orderly_nee
     if (err == ORDERLY_AUTH) {
         /* It is there, or it is not: nobody may tell. */
         od_error_clear(error);
-        need->found = (struct orderly_topic){.retention_ms = INT64_MIN,
-                                             .retention_bytes = INT64_MIN,
-                                             .max_message_bytes = -1,
-                                             .exists = true,
-                                             .in_sync = -1,
-                                             .min_in_sync = -1};
+        od_admin_blank(&need->found, name);
+        need->found.exists = true;
         od_admin_say(need->problem, sizeof need->problem,
                      "this user may not see topic %s: give it the ACL for %s on that topic", name,
                      kind == ORDERLY_NEED_SOURCE  ? "Read"

@@ -9,7 +9,7 @@
 
 #define VISIBLE_MS 100
 
-static void blank_topic(struct orderly_topic *topic, const char *name)
+void od_admin_blank(struct orderly_topic *topic, const char *name)
 {
     *topic = (struct orderly_topic){.retention_ms = INT64_MIN,
                                     .retention_bytes = INT64_MIN,
@@ -104,7 +104,7 @@ static void note_broker(struct orderly_admin *admin, const rd_kafka_metadata_t *
 
 static void fill_topic(struct orderly_topic *topic, const rd_kafka_metadata_topic_t *from)
 {
-    blank_topic(topic, from->topic);
+    od_admin_blank(topic, from->topic);
     topic->exists = !from->err;
     topic->partitions = from->partition_cnt;
     topic->replication = from->partition_cnt > 0 ? from->partitions[0].replica_cnt : 0;
@@ -201,7 +201,7 @@ enum orderly_err orderly_admin_topic(struct orderly_admin *admin, const char *na
     }
     const rd_kafka_metadata_t *metadata = NULL;
     struct orderly_topic topic;
-    blank_topic(&topic, name);
+    od_admin_blank(&topic, name);
     rd_kafka_resp_err_t code = rd_kafka_metadata(admin->rk, 0, handle, &metadata, (int)admin->timeout_ms);
     rd_kafka_topic_destroy(handle);
     if (code) {
