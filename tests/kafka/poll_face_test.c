@@ -179,23 +179,35 @@ static void a_held_batch_keeps_its_partition_from_the_member_that_comes(void **s
     assert_int_equal(atomic_load(&second_heard.revoked), atomic_load(&second_heard.assigned));
 }
 
+/* Polls until there are `count`, in however many batches they come; those that were given back meanwhile would come later each time. */
+static void poll_all(struct orderly *orderly, struct orderly_record **records, size_t count)
+{
+    for (size_t have = 0; have < count;) {
+        struct orderly_batch *batch = NULL;
+        assert_int_equal(orderly_poll(orderly, count - have, WAIT_MS, &batch), ORDERLY_OK);
+        for (size_t i = 0; i < orderly_batch_count(batch); i++) {
+            records[have++] = orderly_record_ref(orderly_batch_record(batch, i));
+        }
+        orderly_batch_free(batch);
+    }
+}
+
 static void a_commit_while_the_broker_is_away_times_out_and_the_next_one_has_it(void **state)
 {
     (void)state;
     struct heard heard = {0};
     struct orderly_error error = ORDERLY_ERROR_INIT;
     struct orderly_batch *batch = NULL;
+    struct orderly_record *records[3];
     int64_t committed = -1;
     fill(0, 3);
     struct orderly *orderly = member(&heard);
-    do {
-        orderly_batch_free(batch);
-        batch = NULL;
-        assert_int_equal(orderly_poll(orderly, 3, WAIT_MS, &batch), ORDERLY_OK);
-    } while (orderly_batch_count(batch) < 3);
+    poll_all(orderly, records, 3);
     assert_int_equal(orderly_broker_down(broker, 1), ORDERLY_OK);
-    assert_int_equal(orderly_mark_batch(batch), ORDERLY_OK);
-    orderly_batch_free(batch);
+    for (size_t i = 0; i < 3; i++) {
+        assert_int_equal(orderly_mark(records[i]), ORDERLY_OK);
+        orderly_record_unref(records[i]);
+    }
     assert_int_equal(orderly_commit(orderly, NULL, 0, 200, &error), ORDERLY_TIMEOUT);
     assert_true(strlen(error.text) > 0);
     assert_int_equal(orderly_poll(orderly, 1, 50, &batch), ORDERLY_TIMEOUT);
@@ -212,19 +224,18 @@ static void offsets_travel_with_what_is_done_above_them(void **state)
     (void)state;
     struct heard heard = {0};
     struct orderly_batch *batch = NULL;
+    struct orderly_record *records[5];
     fill(0, 5);
     struct orderly *orderly = member(&heard);
-    do {
-        orderly_batch_free(batch);
-        batch = NULL;
-        assert_int_equal(orderly_poll(orderly, 5, WAIT_MS, &batch), ORDERLY_OK);
-    } while (orderly_batch_count(batch) < 5);
+    poll_all(orderly, records, 5);
     for (size_t i = 1; i < 5; i++) {
-        assert_int_equal(orderly_mark(orderly_batch_record(batch, i)), ORDERLY_OK);
+        assert_int_equal(orderly_mark(records[i]), ORDERLY_OK);
     }
     assert_int_equal(orderly_drain(orderly, 500), ORDERLY_TIMEOUT); /* 0 is still out */
     orderly_free(orderly);
-    orderly_batch_free(batch);
+    for (size_t i = 0; i < 5; i++) {
+        orderly_record_unref(records[i]);
+    }
     fill(0, 1);
     orderly = member(&heard);
     int64_t seen[2] = {-1, -1};
